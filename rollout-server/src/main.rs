@@ -1,0 +1,3 @@
+//! The binary `rollout`.
+
+fn main() {}

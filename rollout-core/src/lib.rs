@@ -1,1 +1,3 @@
 //! The runtime of rollout.
+
+pub mod event;

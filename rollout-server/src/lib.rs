@@ -1,1 +1,4 @@
 //! Stores and shows traces.
+
+pub mod query;
+pub mod store;

@@ -1,0 +1,36 @@
+//! What can be asked of a store, and what it answers.
+
+mod filter;
+mod types;
+
+pub use filter::{Condition, Filter, FilterError, KEYS, Key};
+pub use types::{
+    CodeLocation, EventRow, Failure, FeedbackRow, MessageRow, SpanDetail, SpanPage, SpanRow,
+    TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
+};
+
+/// How many traces a page holds at most.
+pub const MAX_TRACES: u64 = 500;
+/// How many spans a page holds at most.
+pub const MAX_SPANS: u64 = 10_000;
+
+/// Which traces are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceQuery {
+    /// What they must have.
+    pub filter: Filter,
+    /// How many at most, from 1 to [`MAX_TRACES`].
+    pub limit: u64,
+    /// The [`TracePage::next_cursor`] of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Default for TraceQuery {
+    fn default() -> Self {
+        Self {
+            filter: Filter::default(),
+            limit: 50,
+            cursor: None,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Why a store could not do what it was asked.
+
+use std::fmt;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// More waits to be written than may: to be tried again.
+    Busy,
+    /// The disk has no room left.
+    Full(String),
+    /// The store has stopped.
+    Closed,
+    /// The query's cursor is of another query, or of no query at all.
+    Cursor,
+    /// The database failed.
+    Database(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("the store is busy: try again"),
+            Self::Full(detail) => write!(f, "the disk is full: {detail}"),
+            Self::Closed => f.write_str("the store has stopped"),
+            Self::Cursor => f.write_str("the cursor does not belong to this list: ask without one"),
+            Self::Database(detail) => write!(f, "the store failed: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

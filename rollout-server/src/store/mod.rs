@@ -1,0 +1,86 @@
+//! Where traces are kept.
+
+mod error;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use rollout_core::event::Event;
+use tokio::sync::{oneshot, watch};
+
+pub use error::StoreError;
+
+use crate::query::{SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery};
+
+/// Keeps events, folded into traces and spans, and answers questions about them.
+///
+/// The questions block on the disk: asynchronous callers ask them on a thread that may block.
+pub trait Store: Send + Sync + 'static {
+    /// Queues events to be stored, each once by its id; the returned value tells when they are.
+    fn append(&self, events: Vec<Event>, origin: Origin) -> Pending;
+
+    /// The traces that a query asks for, newest first.
+    fn traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError>;
+
+    /// One trace by its id or the caller's own; `None` where there is no such trace.
+    fn trace(&self, trace_id: &str) -> Result<Option<TraceDetail>, StoreError>;
+
+    /// Some of a trace's spans in tree order; `None` where there is no such trace.
+    fn spans(
+        &self,
+        trace_id: &str,
+        offset: u64,
+        limit: u64,
+    ) -> Result<Option<SpanPage>, StoreError>;
+
+    /// One span with its payloads; `None` where there is none.
+    fn span(&self, trace_id: &str, span_id: &str) -> Result<Option<SpanDetail>, StoreError>;
+
+    /// A number that is another one after every change, whoever made it in this process.
+    fn revision(&self) -> watch::Receiver<u64>;
+}
+
+/// Where events came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A request: nothing is known about the process that sends.
+    Request,
+    /// A segment of a spool.
+    Spool(SpoolRange),
+}
+
+/// The part of a spool that events were read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolRange {
+    /// The folder of the process that writes.
+    pub writer: String,
+    /// Number of the segment.
+    pub segment: u64,
+    /// The first byte.
+    pub from: u64,
+    /// The byte after the last.
+    pub to: u64,
+}
+
+/// Events on their way to the disk.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<(), StoreError>>);
+
+impl Pending {
+    /// Blocks until the events are committed. Must not be called on an asynchronous runtime.
+    pub fn wait(self) -> Result<(), StoreError> {
+        self.0.blocking_recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|answer| answer.unwrap_or(Err(StoreError::Closed)))
+    }
+}

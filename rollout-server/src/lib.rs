@@ -2,3 +2,4 @@
 
 pub mod query;
 pub mod store;
+pub mod value;

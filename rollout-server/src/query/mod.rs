@@ -5,8 +5,8 @@ mod types;
 
 pub use filter::{Condition, Filter, FilterError, KEYS, Key};
 pub use types::{
-    CodeLocation, EventRow, Failure, FeedbackRow, MessageRow, SpanDetail, SpanPage, SpanRow,
-    TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
+    CodeLocation, EventRow, Failure, FeedbackRow, MessageRow, PREVIEW_CHARS, SpanDetail, SpanPage,
+    SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
 };
 
 /// How many traces a page holds at most.

@@ -55,7 +55,13 @@ pub struct TraceSummary {
     pub tags: Vec<String>,
     /// Why it failed.
     pub error: Option<Failure>,
+    /// What it was given, in one line of at most [`PREVIEW_CHARS`] characters, as
+    /// [`preview`](crate::value::preview) makes it.
+    pub input_preview: Option<String>,
 }
+
+/// How long the previews of lists are at most.
+pub const PREVIEW_CHARS: usize = 200;
 
 /// Why a trace or span failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

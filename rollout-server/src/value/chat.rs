@@ -64,6 +64,11 @@ impl Chat {
         }
     }
 
+    /// Reads a message's content: a string, a list of parts, or one part.
+    pub fn content(text: &str) -> Vec<Part> {
+        content(text)
+    }
+
     fn request(value: &Json<'_>) -> Option<Self> {
         let mut chat = Self::default();
         let system = [

@@ -1,0 +1,5 @@
+//! What the server answers over HTTP.
+
+mod assets;
+mod live;
+pub mod pages;

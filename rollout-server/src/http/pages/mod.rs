@@ -1,0 +1,75 @@
+//! The viewer's pages, made on the server: readable without scripts, kept fresh by
+//! `viewer/js`. Every captured word reaches them through escaping templates.
+
+mod detail;
+mod facts;
+mod list;
+mod outline;
+mod reply;
+mod timeline;
+mod trace;
+mod value;
+
+use std::{path::Path, sync::Arc};
+
+use axum::{Router, routing::get};
+use tokio::sync::Semaphore;
+
+use super::assets;
+use crate::store::Store;
+
+/// What the pages are made from.
+#[derive(Clone)]
+pub struct Pages {
+    store: Arc<dyn Store>,
+    dir: Arc<str>,
+    streams: Arc<Semaphore>,
+}
+
+impl Pages {
+    /// Pages over `store`; `dir` is the folder that an empty list tells the reader about.
+    pub fn new(store: Arc<dyn Store>, dir: &Path) -> Self {
+        Self {
+            store,
+            dir: dir.display().to_string().into(),
+            streams: super::live::permits(),
+        }
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub(super) fn streams(&self) -> &Arc<Semaphore> {
+        &self.streams
+    }
+}
+
+/// The routes of the viewer. What no route takes is left to the caller, with [`not_found`] as
+/// the page to show.
+pub fn routes(pages: Pages) -> Router {
+    Router::new()
+        .route("/", get(list::page))
+        .route("/traces", get(list::all))
+        .route("/traces/{trace_id}", get(trace::page))
+        .route("/traces/{trace_id}/detail", get(trace::part))
+        .route("/traces/{trace_id}/outline", get(outline::outline))
+        .route("/live", get(super::live::live))
+        .with_state(pages)
+        .route(
+            &format!("/assets/{}/{{file}}", assets::version()),
+            get(assets::serve),
+        )
+}
+
+pub use reply::not_found;
+
+/// What every page's frame says.
+struct Frame {
+    /// Where this build's styles and scripts are.
+    assets: String,
+    /// This server as the browser calls it.
+    origin: String,
+    /// Where programs without an endpoint write.
+    dir: String,
+}

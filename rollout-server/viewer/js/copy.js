@@ -1,0 +1,44 @@
+// Copy buttons: whatever carries `data-copy` (the text itself) or `data-copy-value` (the name
+// of a part of the selected span, fetched whole, since the page shows long values cut).
+import { json } from "./fragment.js";
+
+async function text(button) {
+  if (button.dataset.copy !== undefined) return button.dataset.copy;
+  if (button.dataset.copyLink !== undefined) return new URL(button.dataset.copyLink, location.href).href;
+  const whole = await json(button.dataset.from);
+  const value = button.dataset.copyValue.split(".").reduce((part, key) => part?.[key], whole);
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
+
+async function write(words) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(words);
+  // Plain http on another machine has no clipboard API; the old way needs a selection.
+  const area = document.createElement("textarea");
+  area.value = words;
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  if (!copied) throw new Error("this browser refused to copy");
+}
+
+/** Shows every copy button under `root`. */
+export function showCopy(root = document) {
+  for (const button of root.querySelectorAll("[data-copy], [data-copy-value], [data-copy-link]")) button.hidden = false;
+}
+
+/** Makes copy buttons work, those that come later too. */
+export function copying() {
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-copy], [data-copy-value], [data-copy-link]");
+    if (!button) return;
+    button.dataset.label ??= button.textContent;
+    try {
+      await write(await text(button));
+      button.textContent = "copied";
+    } catch {
+      button.textContent = "failed";
+    }
+    setTimeout(() => { button.textContent = button.dataset.label; }, 1200);
+  });
+}

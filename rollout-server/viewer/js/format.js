@@ -1,0 +1,59 @@
+// The same words for times and counts as the server's templates use.
+
+/** Milliseconds as a person reads them: `0.45 ms`, `12.3 ms`, `1.24 s`, `3m 05s`, `2h 07m`. */
+export function duration(ms) {
+  if (ms == null || !Number.isFinite(ms)) return "";
+  if (ms < 0.0005) return "0 ms";
+  if (ms < 1) return `${ms.toFixed(2)} ms`;
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 999.5) return `${ms.toFixed(0)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, "0")}s`;
+  const minutes = Math.floor(whole / 60);
+  return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
+}
+
+/** A count in at most five characters: `812`, `12.4k`, `3.10M`. */
+export function count(n) {
+  if (n == null) return "";
+  if (n < 10000) return String(n);
+  if (n < 999950) return `${(n / 1000).toFixed(1)}k`;
+  return `${(n / 1e6).toFixed(2)}M`;
+}
+
+const two = (n) => String(n).padStart(2, "0");
+
+/** A moment in the reader's own time zone; the day only when it is not today. */
+export function moment(date, now = new Date()) {
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  if (date.toDateString() === now.toDateString()) return clock;
+  const day = date.toLocaleDateString(undefined, { month: "short", day: "numeric" });
+  return date.getFullYear() === now.getFullYear() ? `${day} ${clock.slice(0, 5)}` : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+}
+
+/** Rewrites every `<time datetime>` under `root` into the reader's time zone. */
+export function localize(root = document) {
+  const now = new Date();
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const date = new Date(time.dateTime);
+    if (Number.isNaN(date.valueOf())) continue;
+    time.title = `${time.dateTime}\n${date.toString()}`;
+    time.textContent = moment(date, now);
+  }
+}
+
+/** Lets the durations of running things grow once a second, from the server's own clock. */
+export function tick(root = document) {
+  const loaded = performance.now();
+  setInterval(() => {
+    if (document.hidden) return;
+    for (const running of root.querySelectorAll("[data-running-ms]")) {
+      const since = Number(running.dataset.since ?? loaded);
+      running.dataset.since ??= String(performance.now());
+      running.textContent = duration(Number(running.dataset.runningMs) + performance.now() - since);
+    }
+  }, 1000);
+}

@@ -1,0 +1,272 @@
+//! Setters for everything that can be configured.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, ExporterKind, Given, Mask, SpoolKind};
+use crate::error::ConfigError;
+use crate::export::{self, Exporter};
+
+/// Configures a client. What is not set here comes from the environment, then from
+/// `rollout.toml`, then from the defaults; [`Config::reference`] lists them all.
+///
+/// Values are checked when the client is built, by the same rules wherever they come from.
+#[must_use = "a builder does nothing until its client is built"]
+pub struct Builder {
+    texts: BTreeMap<&'static str, String>,
+    redact_keys: Vec<String>,
+    redact_values: bool,
+    mask: Option<Mask>,
+    exporters: Vec<Box<dyn Exporter>>,
+    problem: Option<ConfigError>,
+}
+
+/// A builder with nothing set.
+pub fn builder() -> Builder {
+    Builder::new()
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// A builder with nothing set.
+    pub fn new() -> Self {
+        Self {
+            texts: BTreeMap::new(),
+            redact_keys: Vec::new(),
+            redact_values: true,
+            mask: None,
+            exporters: Vec::new(),
+            problem: None,
+        }
+    }
+
+    fn text(mut self, key: &'static str, text: impl Into<String>) -> Self {
+        self.texts.insert(key, text.into());
+        self
+    }
+
+    /// The bearer key of the ingest API.
+    pub fn api_key(self, key: impl Into<String>) -> Self {
+        self.text("api_key", key)
+    }
+
+    /// The address of the ingest API, such as `http://127.0.0.1:4747`.
+    pub fn endpoint(self, address: impl Into<String>) -> Self {
+        self.text("base_url", address)
+    }
+
+    /// The same as [`Builder::endpoint`].
+    pub fn base_url(self, address: impl Into<String>) -> Self {
+        self.endpoint(address)
+    }
+
+    /// The folder of the spool.
+    pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        let dir = dir.as_ref();
+        match dir.to_str() {
+            Some(text) => return self.text("dir", text),
+            None => {
+                self.problem = Some(ConfigError::new(
+                    "builder: dir",
+                    Some(&dir.to_string_lossy()),
+                    "the path must be UTF-8 text",
+                ));
+            }
+        }
+        self
+    }
+
+    /// Whether anything is recorded at all.
+    pub fn enabled(self, enabled: bool) -> Self {
+        self.text("enabled", enabled.to_string())
+    }
+
+    /// Where events wait for their exporters.
+    pub fn spool(self, kind: SpoolKind) -> Self {
+        let text = match kind {
+            SpoolKind::Disk => "disk",
+            SpoolKind::Memory => "memory",
+        };
+        self.text("spool", text)
+    }
+
+    /// Which of the exporters that settings can name get the events; replaces the choice that
+    /// would be made otherwise.
+    pub fn exporters(self, kinds: impl IntoIterator<Item = ExporterKind>) -> Self {
+        let names: Vec<_> = kinds
+            .into_iter()
+            .map(|kind| match kind {
+                ExporterKind::Local => "local",
+                ExporterKind::Http => "http",
+                ExporterKind::Console => "console",
+            })
+            .collect();
+        self.text("exporters", names.join(","))
+    }
+
+    /// Adds an exporter of the program's own. Several may be added; with one, `local` is not
+    /// chosen by itself.
+    pub fn exporter(mut self, exporter: Box<dyn Exporter>) -> Self {
+        self.exporters.push(exporter);
+        self
+    }
+
+    /// The agent's name, at most 200 characters.
+    pub fn agent_name(self, name: impl Into<String>) -> Self {
+        self.text("agent_name", name)
+    }
+
+    /// The agent's id, at most 200 characters.
+    pub fn agent_id(self, id: impl Into<String>) -> Self {
+        self.text("agent_id", id)
+    }
+
+    /// The agent's version, at most 100 characters.
+    pub fn agent_version(self, version: impl Into<String>) -> Self {
+        self.text("agent_version", version)
+    }
+
+    /// The service that the agent runs in, at most 200 characters.
+    pub fn service_name(self, name: impl Into<String>) -> Self {
+        self.text("service_name", name)
+    }
+
+    /// For example `production`, at most 100 characters.
+    pub fn environment(self, name: impl Into<String>) -> Self {
+        self.text("environment", name)
+    }
+
+    /// Which deployment of the agent, at most 100 characters.
+    pub fn deployment(self, name: impl Into<String>) -> Self {
+        self.text("deployment", name)
+    }
+
+    /// The release of the program, at most 200 characters.
+    pub fn release(self, name: impl Into<String>) -> Self {
+        self.text("release", name)
+    }
+
+    /// The share of traces that is recorded, from 0 to 1.
+    pub fn sample_rate(self, rate: f64) -> Self {
+        self.text("sample_rate", rate.to_string())
+    }
+
+    /// The longest that an event waits for its batch to fill, from 1 ms to an hour.
+    pub fn flush_interval(self, interval: Duration) -> Self {
+        self.text("flush_interval", interval.as_secs_f64().to_string())
+    }
+
+    /// How many events make a batch, from 1 to 1000.
+    pub fn flush_at(self, events: usize) -> Self {
+        self.text("flush_at", events.to_string())
+    }
+
+    /// How long one request, and a flush that names no other time, may take, from 1 ms to an
+    /// hour.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.text("timeout", timeout.as_secs_f64().to_string())
+    }
+
+    /// The most memory that records may take on their way to the spool, at least 64 KiB.
+    pub fn max_queue_bytes(self, bytes: u64) -> Self {
+        self.text("max_queue_bytes", bytes.to_string())
+    }
+
+    /// The most that one captured value may take, from 256 bytes to 4 MiB.
+    pub fn max_value_bytes(self, bytes: u64) -> Self {
+        self.text("max_value_bytes", bytes.to_string())
+    }
+
+    /// The most that the spool may take on disk, at least 64 KiB.
+    pub fn max_spool_bytes(self, bytes: u64) -> Self {
+        self.text("max_spool_bytes", bytes.to_string())
+    }
+
+    /// With `false`, no arguments are recorded anywhere.
+    pub fn capture_input(self, capture: bool) -> Self {
+        self.text("capture_input", capture.to_string())
+    }
+
+    /// With `false`, no results are recorded anywhere.
+    pub fn capture_output(self, capture: bool) -> Self {
+        self.text("capture_output", capture.to_string())
+    }
+
+    /// The address of the program's repository.
+    pub fn git_repo(self, address: impl Into<String>) -> Self {
+        self.text("git_repo", address)
+    }
+
+    /// The commit that the program was built from.
+    pub fn git_ref(self, commit: impl Into<String>) -> Self {
+        self.text("git_ref", commit)
+    }
+
+    /// Prints a tree of each trace on stderr when it ends.
+    pub fn debug(self, debug: bool) -> Self {
+        self.text("debug", debug.to_string())
+    }
+
+    /// Redacts the values of fields and map keys of this name too, compared word by word in
+    /// any case style: `customer_ssn` covers `customerSsn` and `CUSTOMER-SSN`.
+    pub fn redact_key(mut self, name: impl Into<String>) -> Self {
+        self.redact_keys.push(name.into());
+        self
+    }
+
+    /// Whether values that look like keys are masked wherever they stand; on by default.
+    pub fn redact_values(mut self, redact: bool) -> Self {
+        self.redact_values = redact;
+        self
+    }
+
+    /// The last step before a captured value is written: `mask` may change it in any way. It
+    /// runs on the worker's thread; if it panics, the value is withheld.
+    pub fn mask(mut self, mask: impl Fn(&mut serde_json::Value) + Send + Sync + 'static) -> Self {
+        self.mask = Some(Arc::new(mask));
+        self
+    }
+
+    /// Resolves the configuration without starting anything.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        if let Some(problem) = &self.problem {
+            return Err(problem.clone());
+        }
+        Config::resolve(&Given {
+            texts: &self.texts,
+            redact_keys: &self.redact_keys,
+            redact_values: self.redact_values,
+            mask: self.mask.as_ref(),
+            has_exporters: !self.exporters.is_empty(),
+        })
+    }
+
+    /// The configuration, and its exporters with those that the program brings. With nothing
+    /// enabled there are none.
+    pub(crate) fn resolve(self) -> Result<(Config, Vec<Box<dyn Exporter>>), ConfigError> {
+        let config = self.config()?;
+        let exporters = if config.enabled() {
+            export::all(&config, self.exporters)?
+        } else {
+            Vec::new()
+        };
+        Ok((config, exporters))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let set: Vec<_> = self.texts.keys().collect();
+        f.debug_struct("Builder")
+            .field("set", &set)
+            .field("exporters", &self.exporters.len())
+            .finish_non_exhaustive()
+    }
+}

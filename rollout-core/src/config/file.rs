@@ -1,0 +1,79 @@
+//! `rollout.toml` in the working directory: the same settings, under their lower-case names.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::setting::{SETTINGS, Setting};
+use crate::error::ConfigError;
+
+/// The file's name; it is looked for in the working directory and nowhere else.
+pub(super) const NAME: &str = "rollout.toml";
+
+/// The settings of the file as text, by key; empty where there is no file.
+pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, String>, ConfigError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => {
+            return Err(ConfigError::new(
+                NAME,
+                None,
+                format!("cannot be read: {error}"),
+            ));
+        }
+    };
+    let table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| ConfigError::new(NAME, None, position(&text, &error)))?;
+    let mut values = BTreeMap::new();
+    for (key, value) in table {
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+            return Err(ConfigError::new(
+                format!("{NAME}: {key}"),
+                None,
+                format!("no such setting; there are {}", known.join(", ")),
+            ));
+        };
+        values.insert(setting.key, text_of(setting, value)?);
+    }
+    Ok(values)
+}
+
+/// The parser's words without its excerpt of the file, which may hold a key.
+fn position(text: &str, error: &toml::de::Error) -> String {
+    let line = error
+        .span()
+        .and_then(|span| text.get(..span.start))
+        .map_or(1, |before| before.matches('\n').count() + 1);
+    format!("is not valid TOML: line {line}: {}", error.message())
+}
+
+fn text_of(setting: &Setting, value: Value) -> Result<String, ConfigError> {
+    let refuse = |problem: &str| {
+        ConfigError::new(
+            format!("{NAME}: {}", setting.key),
+            None,
+            format!("{problem}; allowed: {}", setting.allowed()),
+        )
+    };
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Boolean(yes) => Ok(yes.to_string()),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) => Ok(text),
+                _ => Err(refuse("a list holds strings only")),
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map(|items| items.join(",")),
+        Value::Datetime(_) | Value::Table(_) => Err(refuse("is neither text nor a number")),
+    }
+}

@@ -1,0 +1,411 @@
+//! Configuration: builder over environment over `rollout.toml` over default.
+
+pub(crate) mod env;
+mod file;
+pub(crate) mod secret;
+mod setting;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::secret::Secret;
+use self::setting::{SETTINGS, Setting};
+use crate::error::ConfigError;
+use crate::git;
+
+/// Where events go when there is a key and no address.
+const HOSTED: &str = "https://app.rollout.work";
+
+/// A function that may change every captured value before it is written anywhere.
+pub type Mask = Arc<dyn Fn(&mut serde_json::Value) + Send + Sync>;
+
+/// Where events wait for their exporters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpoolKind {
+    /// In files under [`Config::dir`]; they outlive the process.
+    #[default]
+    Disk,
+    /// In memory, bounded by [`Config::max_queue_bytes`].
+    Memory,
+}
+
+/// An exporter that settings can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExporterKind {
+    /// Keeps events in the spool, where the command line and the viewer read them.
+    Local,
+    /// Sends events to an ingest API.
+    Http,
+    /// Prints a tree of each trace on stderr when it ends.
+    Console,
+}
+
+/// The settings of a client, resolved and validated.
+///
+/// Its `Debug` form shows secrets as `[redacted]`.
+#[derive(Clone)]
+pub struct Config {
+    api_key: Option<Secret<String>>,
+    base_url: Option<String>,
+    dir: PathBuf,
+    enabled: bool,
+    disabled: bool,
+    spool: SpoolKind,
+    exporters: Vec<ExporterKind>,
+    agent_name: Option<String>,
+    agent_id: Option<String>,
+    agent_version: Option<String>,
+    service_name: Option<String>,
+    environment: Option<String>,
+    deployment: Option<String>,
+    release: Option<String>,
+    sample_rate: f64,
+    flush_interval: Duration,
+    flush_at: usize,
+    timeout: Duration,
+    max_queue_bytes: u64,
+    max_value_bytes: u64,
+    max_spool_bytes: u64,
+    capture_input: bool,
+    capture_output: bool,
+    git_repo: Option<String>,
+    git_ref: Option<String>,
+    debug: bool,
+    redact_keys: Vec<String>,
+    redact_values: bool,
+    mask: Option<Mask>,
+}
+
+/// What the builder adds to what text can say.
+pub(crate) struct Given<'a> {
+    /// Text by setting, from the builder's setters.
+    pub(crate) texts: &'a BTreeMap<&'static str, String>,
+    pub(crate) redact_keys: &'a [String],
+    pub(crate) redact_values: bool,
+    pub(crate) mask: Option<&'a Mask>,
+    /// Whether the program brings exporters of its own.
+    pub(crate) has_exporters: bool,
+}
+
+impl Config {
+    /// Resolves every setting.
+    pub(crate) fn resolve(given: &Given<'_>) -> Result<Self, ConfigError> {
+        let file = file::read(Path::new(file::NAME))?;
+        let mut config = Self::unset();
+        for setting in SETTINGS {
+            let (place, text) = lookup(setting, given.texts, &file)?;
+            setting
+                .apply(&mut config, &text)
+                .map_err(|problem| ConfigError::new(place, Some(&setting.shown(&text)), problem))?;
+        }
+        config.redact_keys = given.redact_keys.to_vec();
+        config.redact_values = given.redact_values;
+        config.mask = given.mask.cloned();
+        config.settle(given.has_exporters)?;
+        Ok(config)
+    }
+
+    /// Decides what depends on more than one setting.
+    fn settle(&mut self, has_exporters: bool) -> Result<(), ConfigError> {
+        self.enabled &= !self.disabled;
+        self.dir = std::path::absolute(&self.dir).map_err(|error| {
+            ConfigError::new("dir", self.dir.to_str(), format!("is no path: {error}"))
+        })?;
+        if self.api_key.is_some() && self.base_url.is_none() {
+            self.base_url = Some(HOSTED.into());
+        }
+        if self.exporters.is_empty() {
+            if self.base_url.is_some() {
+                self.exporters.push(ExporterKind::Http);
+            } else if !has_exporters {
+                self.exporters.push(ExporterKind::Local);
+            }
+        }
+        if self.debug && !self.exports_to(ExporterKind::Console) {
+            self.exporters.push(ExporterKind::Console);
+        }
+        if self.exports_to(ExporterKind::Http) {
+            if self.base_url.is_none() {
+                return Err(ConfigError::new(
+                    "exporters",
+                    Some("http"),
+                    "needs an address: set ROLLOUT_ENDPOINT, or ROLLOUT_API_KEY for the hosted \
+                     service",
+                ));
+            }
+            if cfg!(not(feature = "http")) {
+                return Err(ConfigError::new(
+                    "exporters",
+                    Some("http"),
+                    "this program was built without the cargo feature `http` of rollout",
+                ));
+            }
+        }
+        if self.enabled && (self.git_repo.is_none() || self.git_ref.is_none()) {
+            let found = git::find()?;
+            self.git_repo = self.git_repo.take().or(found.repo);
+            self.git_ref = self.git_ref.take().or(found.commit);
+        }
+        Ok(())
+    }
+
+    /// What the list of settings fills in.
+    fn unset() -> Self {
+        Self {
+            api_key: None,
+            base_url: None,
+            dir: PathBuf::new(),
+            enabled: false,
+            disabled: false,
+            spool: SpoolKind::Disk,
+            exporters: Vec::new(),
+            agent_name: None,
+            agent_id: None,
+            agent_version: None,
+            service_name: None,
+            environment: None,
+            deployment: None,
+            release: None,
+            sample_rate: 0.0,
+            flush_interval: Duration::ZERO,
+            flush_at: 0,
+            timeout: Duration::ZERO,
+            max_queue_bytes: 0,
+            max_value_bytes: 0,
+            max_spool_bytes: 0,
+            capture_input: false,
+            capture_output: false,
+            git_repo: None,
+            git_ref: None,
+            debug: false,
+            redact_keys: Vec::new(),
+            redact_values: true,
+            mask: None,
+        }
+    }
+
+    /// Every setting, with its variables, default and what is allowed, as a Markdown table.
+    pub fn reference() -> String {
+        setting::reference()
+    }
+
+    /// The bearer key of the ingest API.
+    pub fn api_key(&self) -> Option<&Secret<String>> {
+        self.api_key.as_ref()
+    }
+
+    /// The address of the ingest API, without slashes after it.
+    pub fn base_url(&self) -> Option<&str> {
+        self.base_url.as_deref()
+    }
+
+    /// The folder of spool and embedded database, as an absolute path.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether anything is recorded.
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Where events wait for their exporters.
+    pub fn spool(&self) -> SpoolKind {
+        self.spool
+    }
+
+    /// The exporters that settings name; those the program brought itself are not among them.
+    pub fn exporters(&self) -> &[ExporterKind] {
+        &self.exporters
+    }
+
+    /// Whether `kind` is among [`Config::exporters`].
+    pub fn exports_to(&self, kind: ExporterKind) -> bool {
+        self.exporters.contains(&kind)
+    }
+
+    /// The agent's name.
+    pub fn agent_name(&self) -> Option<&str> {
+        self.agent_name.as_deref()
+    }
+
+    /// The agent's id.
+    pub fn agent_id(&self) -> Option<&str> {
+        self.agent_id.as_deref()
+    }
+
+    /// The agent's version.
+    pub fn agent_version(&self) -> Option<&str> {
+        self.agent_version.as_deref()
+    }
+
+    /// The service that the agent runs in.
+    pub fn service_name(&self) -> Option<&str> {
+        self.service_name.as_deref()
+    }
+
+    /// For example `production`.
+    pub fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    /// Which deployment of the agent.
+    pub fn deployment(&self) -> Option<&str> {
+        self.deployment.as_deref()
+    }
+
+    /// The release of the program.
+    pub fn release(&self) -> Option<&str> {
+        self.release.as_deref()
+    }
+
+    /// The share of traces that is recorded, from 0 to 1.
+    pub fn sample_rate(&self) -> f64 {
+        self.sample_rate
+    }
+
+    /// The longest that an event waits for its batch to fill.
+    pub fn flush_interval(&self) -> Duration {
+        self.flush_interval
+    }
+
+    /// How many events make a batch, from 1 to 1000.
+    pub fn flush_at(&self) -> usize {
+        self.flush_at
+    }
+
+    /// How long one request, and a flush that names no other time, may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The most memory that records may take on their way to the spool, in bytes.
+    pub fn max_queue_bytes(&self) -> u64 {
+        self.max_queue_bytes
+    }
+
+    /// The most that one captured value may take, in bytes.
+    pub fn max_value_bytes(&self) -> u64 {
+        self.max_value_bytes
+    }
+
+    /// The most that the spool may take on disk, in bytes.
+    pub fn max_spool_bytes(&self) -> u64 {
+        self.max_spool_bytes
+    }
+
+    /// Whether arguments are recorded at all.
+    pub fn capture_input(&self) -> bool {
+        self.capture_input
+    }
+
+    /// Whether results are recorded at all.
+    pub fn capture_output(&self) -> bool {
+        self.capture_output
+    }
+
+    /// The address of the program's repository.
+    pub fn git_repo(&self) -> Option<&str> {
+        self.git_repo.as_deref()
+    }
+
+    /// The commit that the program was built from.
+    pub fn git_ref(&self) -> Option<&str> {
+        self.git_ref.as_deref()
+    }
+
+    /// Whether a tree of each trace is printed.
+    pub fn debug(&self) -> bool {
+        self.debug
+    }
+
+    /// The names that are redacted beside the built-in ones.
+    pub fn redact_keys(&self) -> &[String] {
+        &self.redact_keys
+    }
+
+    /// Whether values that look like keys are masked.
+    pub fn redact_values(&self) -> bool {
+        self.redact_values
+    }
+
+    /// The program's own last step before a value is written.
+    pub fn mask(&self) -> Option<&Mask> {
+        self.mask.as_ref()
+    }
+}
+
+/// Where a setting's text comes from, and the text.
+fn lookup(
+    setting: &Setting,
+    builder: &BTreeMap<&'static str, String>,
+    file: &BTreeMap<&'static str, String>,
+) -> Result<(String, String), ConfigError> {
+    if let Some(text) = builder.get(setting.key).filter(|t| !t.trim().is_empty()) {
+        return Ok((format!("builder: {}", setting.key), text.clone()));
+    }
+    let mut found: Option<(String, String)> = None;
+    for name in setting.variables {
+        let Some(value) = env::variable(name)? else {
+            continue;
+        };
+        match &found {
+            Some((first, known)) if *known != value => {
+                return Err(ConfigError::new(
+                    *name,
+                    Some(&setting.shown(&value)),
+                    format!("{first} is the same setting and says otherwise; set one of them"),
+                ));
+            }
+            Some(_) => {}
+            None => found = Some(((*name).into(), value)),
+        }
+    }
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    if let Some(text) = file.get(setting.key).filter(|t| !t.trim().is_empty()) {
+        return Ok((format!("{}: {}", file::NAME, setting.key), text.clone()));
+    }
+    Ok((setting.key.into(), setting.default.into()))
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("enabled", &self.enabled)
+            .field("api_key", &self.api_key)
+            .field("base_url", &self.base_url)
+            .field("dir", &self.dir)
+            .field("spool", &self.spool)
+            .field("exporters", &self.exporters)
+            .field("agent_name", &self.agent_name)
+            .field("agent_id", &self.agent_id)
+            .field("agent_version", &self.agent_version)
+            .field("service_name", &self.service_name)
+            .field("environment", &self.environment)
+            .field("deployment", &self.deployment)
+            .field("release", &self.release)
+            .field("sample_rate", &self.sample_rate)
+            .field("flush_interval", &self.flush_interval)
+            .field("flush_at", &self.flush_at)
+            .field("timeout", &self.timeout)
+            .field("max_queue_bytes", &self.max_queue_bytes)
+            .field("max_value_bytes", &self.max_value_bytes)
+            .field("max_spool_bytes", &self.max_spool_bytes)
+            .field("capture_input", &self.capture_input)
+            .field("capture_output", &self.capture_output)
+            .field("git_repo", &self.git_repo)
+            .field("git_ref", &self.git_ref)
+            .field("debug", &self.debug)
+            .field("redact_keys", &self.redact_keys)
+            .field("redact_values", &self.redact_values)
+            .field("mask", &self.mask.as_ref().map(|_| "set"))
+            .finish_non_exhaustive()
+    }
+}

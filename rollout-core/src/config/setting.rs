@@ -1,0 +1,495 @@
+//! The one list of settings: name, variables, default, what is allowed, what it does.
+//!
+//! Builder, environment and `rollout.toml` all give text that passes through the same parser,
+//! so that a value means the same and fails the same wherever it comes from. The reference in
+//! `docs/configuration.md` is printed from this list.
+
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::secret::{REDACTED, Secret};
+use super::{Config, ExporterKind, SpoolKind};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// One setting.
+pub(super) struct Setting {
+    /// Its name in `rollout.toml` and on the builder.
+    pub(super) key: &'static str,
+    /// Its environment variables, which are one and the same setting.
+    pub(super) variables: &'static [&'static str],
+    /// What holds when nobody says anything; blank: nothing.
+    pub(super) default: &'static str,
+    /// How the reference puts a default that is found rather than fixed.
+    default_in_words: Option<&'static str>,
+    /// What it does, for the reference.
+    doc: &'static str,
+    kind: Kind,
+}
+
+/// How the text is read, what is allowed, and where the value goes.
+enum Kind {
+    Flag(fn(&mut Config) -> &mut bool),
+    Text {
+        most: usize,
+        to: fn(&mut Config) -> &mut Option<String>,
+    },
+    Key(fn(&mut Config) -> &mut Option<Secret<String>>),
+    Url(fn(&mut Config) -> &mut Option<String>),
+    Folder(fn(&mut Config) -> &mut PathBuf),
+    Fraction(fn(&mut Config) -> &mut f64),
+    Seconds {
+        range: RangeInclusive<f64>,
+        to: fn(&mut Config) -> &mut Duration,
+    },
+    Count {
+        range: RangeInclusive<usize>,
+        to: fn(&mut Config) -> &mut usize,
+    },
+    Bytes {
+        range: RangeInclusive<u64>,
+        to: fn(&mut Config) -> &mut u64,
+    },
+    Spool(fn(&mut Config) -> &mut SpoolKind),
+    Exporters(fn(&mut Config) -> &mut Vec<ExporterKind>),
+}
+
+impl Setting {
+    /// A value of it as an error may show it: no key, and no password of an address.
+    pub(super) fn shown(&self, value: &str) -> String {
+        match self.kind {
+            Kind::Key(_) => REDACTED.into(),
+            Kind::Url(_) if value.contains('@') => REDACTED.into(),
+            _ => value.into(),
+        }
+    }
+
+    /// What may be given, in words.
+    pub(super) fn allowed(&self) -> String {
+        match &self.kind {
+            Kind::Flag(_) => "true, 1, yes, on or false, 0, no, off".into(),
+            Kind::Text { most, .. } => format!("text of at most {most} characters"),
+            Kind::Key(_) => "one line of visible ASCII characters".into(),
+            Kind::Url(_) => "an http:// or https:// address, with a path or without; \
+                             no user, query or fragment"
+                .into(),
+            Kind::Folder(_) => "a path".into(),
+            Kind::Fraction(_) => "a number from 0 to 1".into(),
+            Kind::Seconds { range, .. } => {
+                format!("seconds from {} to {}", range.start(), range.end())
+            }
+            Kind::Count { range, .. } => {
+                format!("a whole number from {} to {}", range.start(), range.end())
+            }
+            Kind::Bytes { range, .. } => format!(
+                "bytes from {} to {}, plain or with KiB, MiB or GiB",
+                in_units(*range.start()),
+                in_units(*range.end())
+            ),
+            Kind::Spool(_) => "disk or memory".into(),
+            Kind::Exporters(_) => "a list, with commas, of local, http, console".into(),
+        }
+    }
+
+    /// Reads `text` into `config`; the error says what is wrong or what is allowed.
+    pub(super) fn apply(&self, config: &mut Config, text: &str) -> Result<(), String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let refused = || format!("allowed: {}", self.allowed());
+        match &self.kind {
+            Kind::Flag(to) => *to(config) = flag(text).ok_or_else(refused)?,
+            Kind::Text { most, to } => {
+                if text.chars().count() > *most {
+                    return Err(refused());
+                }
+                *to(config) = Some(text.into());
+            }
+            Kind::Key(to) => {
+                if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err(refused());
+                }
+                *to(config) = Some(Secret::new(text.into()));
+            }
+            Kind::Url(to) => *to(config) = Some(url(text).ok_or_else(refused)?),
+            Kind::Folder(to) => *to(config) = PathBuf::from(text),
+            Kind::Fraction(to) => {
+                *to(config) = number(text, &(0.0..=1.0)).ok_or_else(refused)?;
+            }
+            Kind::Seconds { range, to } => {
+                let seconds = number(text, range).ok_or_else(refused)?;
+                *to(config) = Duration::from_secs_f64(seconds);
+            }
+            Kind::Count { range, to } => {
+                let count = text.parse().ok().filter(|count| range.contains(count));
+                *to(config) = count.ok_or_else(refused)?;
+            }
+            Kind::Bytes { range, to } => {
+                let count = bytes(text).filter(|count| range.contains(count));
+                *to(config) = count.ok_or_else(refused)?;
+            }
+            Kind::Spool(to) => {
+                *to(config) = match text {
+                    "disk" => SpoolKind::Disk,
+                    "memory" => SpoolKind::Memory,
+                    _ => return Err(refused()),
+                }
+            }
+            Kind::Exporters(to) => *to(config) = exporters(text, &refused())?,
+        }
+        Ok(())
+    }
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn number(text: &str, range: &RangeInclusive<f64>) -> Option<f64> {
+    text.parse().ok().filter(|value| range.contains(value))
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", KIB), ("MiB", MIB), ("GiB", GIB)];
+    let (digits, unit) = units
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim_end(), *unit)))
+        .unwrap_or((text, 1));
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn in_units(count: u64) -> String {
+    let units = [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")];
+    units
+        .iter()
+        .find(|(unit, _)| count >= *unit && count.is_multiple_of(*unit))
+        .map_or_else(
+            || count.to_string(),
+            |(unit, name)| format!("{} {name}", count / unit),
+        )
+}
+
+/// An address without the slashes after it.
+fn url(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let known = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let host = rest.split('/').next()?;
+    let plain = rest
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'));
+    if !known || !plain || host.is_empty() || host.starts_with(':') {
+        return None;
+    }
+    #[cfg(feature = "http")]
+    reqwest::Url::parse(text).ok()?;
+    Some(text.trim_end_matches('/').into())
+}
+
+fn exporters(text: &str, refused: &str) -> Result<Vec<ExporterKind>, String> {
+    let mut found = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        let kind = match name {
+            "local" => ExporterKind::Local,
+            "http" => ExporterKind::Http,
+            "console" => ExporterKind::Console,
+            "otlp" | "clickhouse" | "langfuse" | "traceroot" => {
+                return Err(format!("{name} is not in this version; {refused}"));
+            }
+            _ => return Err(refused.into()),
+        };
+        if !found.contains(&kind) {
+            found.push(kind);
+        }
+    }
+    Ok(found)
+}
+
+/// The reference as a Markdown table.
+pub(super) fn reference() -> String {
+    let mut table = String::from(
+        "| `rollout.toml` and builder | environment | default | allowed | what it does |\n\
+         |---|---|---|---|---|\n",
+    );
+    for setting in SETTINGS {
+        let variables: Vec<_> = setting.variables.iter().map(|v| format!("`{v}`")).collect();
+        let default = match setting.default_in_words {
+            Some(words) => words.into(),
+            None if setting.default.is_empty() => "none".into(),
+            None => format!("`{}`", setting.default),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            table,
+            "| `{}` | {} | {default} | {} | {} |",
+            setting.key,
+            variables.join(", "),
+            setting.allowed(),
+            setting.doc,
+        );
+    }
+    table
+}
+
+macro_rules! setting {
+    ($key:literal, [$($variable:literal),+], $default:literal, $kind:expr, $doc:literal) => {
+        setting!($key, [$($variable),+], $default, None, $kind, $doc)
+    };
+    ($key:literal, [$($variable:literal),+], $default:literal, $words:expr, $kind:expr, $doc:literal) => {
+        Setting {
+            key: $key,
+            variables: &[$($variable),+],
+            default: $default,
+            default_in_words: $words,
+            doc: $doc,
+            kind: $kind,
+        }
+    };
+}
+
+/// Every setting there is.
+pub(super) static SETTINGS: &[Setting] = &[
+    setting!(
+        "api_key",
+        ["ROLLOUT_API_KEY"],
+        "",
+        Kind::Key(|c| &mut c.api_key),
+        "The bearer key of the ingest API. With a key and no address, events go to \
+         `https://app.rollout.work`."
+    ),
+    setting!(
+        "base_url",
+        ["ROLLOUT_BASE_URL", "ROLLOUT_ENDPOINT"],
+        "",
+        Kind::Url(|c| &mut c.base_url),
+        "The address of the ingest API; `/v1/events:batch` is added to it. An address alone is \
+         enough for a server that asks for no key."
+    ),
+    setting!(
+        "dir",
+        ["ROLLOUT_DIR"],
+        ".rollout",
+        Kind::Folder(|c| &mut c.dir),
+        "The folder of the spool and of the server's embedded database."
+    ),
+    setting!(
+        "enabled",
+        ["ROLLOUT_ENABLED"],
+        "true",
+        Kind::Flag(|c| &mut c.enabled),
+        "With `false` nothing is recorded and an annotated call costs about a nanosecond."
+    ),
+    setting!(
+        "disabled",
+        ["ROLLOUT_DISABLED"],
+        "false",
+        Kind::Flag(|c| &mut c.disabled),
+        "The same the other way round; either one switches off."
+    ),
+    setting!(
+        "spool",
+        ["ROLLOUT_SPOOL"],
+        "disk",
+        Kind::Spool(|c| &mut c.spool),
+        "Where events wait for their exporters. In memory they take at most `max_queue_bytes` \
+         and are gone with the process."
+    ),
+    setting!(
+        "exporters",
+        ["ROLLOUT_EXPORTERS"],
+        "",
+        Some("`http` with a key or an address, else `local`"),
+        Kind::Exporters(|c| &mut c.exporters),
+        "Who gets the events. `local` keeps them in the spool, where the command line and the \
+         viewer read them."
+    ),
+    setting!(
+        "agent_name",
+        ["ROLLOUT_AGENT_NAME"],
+        "",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.agent_name
+        },
+        "The agent's name, on every event."
+    ),
+    setting!(
+        "agent_id",
+        ["ROLLOUT_AGENT_ID"],
+        "",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.agent_id
+        },
+        "The agent's id, on every event."
+    ),
+    setting!(
+        "agent_version",
+        ["ROLLOUT_AGENT_VERSION"],
+        "",
+        Kind::Text {
+            most: 100,
+            to: |c| &mut c.agent_version
+        },
+        "The agent's version, on every event."
+    ),
+    setting!(
+        "service_name",
+        ["ROLLOUT_SERVICE_NAME"],
+        "",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.service_name
+        },
+        "The service that the agent runs in."
+    ),
+    setting!(
+        "environment",
+        ["ROLLOUT_ENVIRONMENT"],
+        "",
+        Kind::Text {
+            most: 100,
+            to: |c| &mut c.environment
+        },
+        "For example `production`."
+    ),
+    setting!(
+        "deployment",
+        ["ROLLOUT_DEPLOYMENT"],
+        "",
+        Kind::Text {
+            most: 100,
+            to: |c| &mut c.deployment
+        },
+        "Which deployment of the agent, for example a region."
+    ),
+    setting!(
+        "release",
+        ["ROLLOUT_RELEASE"],
+        "",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.release
+        },
+        "The release of the program."
+    ),
+    setting!(
+        "sample_rate",
+        ["ROLLOUT_SAMPLE_RATE"],
+        "1.0",
+        Kind::Fraction(|c| &mut c.sample_rate),
+        "The share of traces that is recorded, decided by trace id, so that all processes agree."
+    ),
+    setting!(
+        "flush_interval",
+        ["ROLLOUT_FLUSH_INTERVAL"],
+        "1.0",
+        Kind::Seconds {
+            range: 0.001..=3600.0,
+            to: |c| &mut c.flush_interval
+        },
+        "The longest that an event waits for its batch to fill, in seconds."
+    ),
+    setting!(
+        "flush_at",
+        ["ROLLOUT_FLUSH_AT"],
+        "512",
+        Kind::Count {
+            range: 1..=1000,
+            to: |c| &mut c.flush_at
+        },
+        "How many events make a batch; 1 MiB makes one too."
+    ),
+    setting!(
+        "timeout",
+        ["ROLLOUT_TIMEOUT"],
+        "30.0",
+        Kind::Seconds {
+            range: 0.001..=3600.0,
+            to: |c| &mut c.timeout
+        },
+        "How long one request may take, and how long a flush or shutdown waits where the call \
+         names no other time, in seconds."
+    ),
+    setting!(
+        "max_queue_bytes",
+        ["ROLLOUT_MAX_QUEUE_BYTES"],
+        "64 MiB",
+        Kind::Bytes {
+            range: 64 * KIB..=64 * GIB,
+            to: |c| &mut c.max_queue_bytes
+        },
+        "The most memory that records may take on their way to the spool, over all threads."
+    ),
+    setting!(
+        "max_value_bytes",
+        ["ROLLOUT_MAX_VALUE_BYTES"],
+        "64 KiB",
+        Kind::Bytes {
+            range: 256..=4 * MIB,
+            to: |c| &mut c.max_value_bytes
+        },
+        "The most that one captured value may take; longer ones are cut inside and say so."
+    ),
+    setting!(
+        "max_spool_bytes",
+        ["ROLLOUT_MAX_SPOOL_BYTES"],
+        "1 GiB",
+        Kind::Bytes {
+            range: 64 * KIB..=1024 * GIB,
+            to: |c| &mut c.max_spool_bytes
+        },
+        "The most that the spool may take on disk; the oldest events go first, and are counted."
+    ),
+    setting!(
+        "capture_input",
+        ["ROLLOUT_CAPTURE_INPUT"],
+        "true",
+        Kind::Flag(|c| &mut c.capture_input),
+        "With `false` no arguments are recorded anywhere, whatever a macro says."
+    ),
+    setting!(
+        "capture_output",
+        ["ROLLOUT_CAPTURE_OUTPUT"],
+        "true",
+        Kind::Flag(|c| &mut c.capture_output),
+        "With `false` no results are recorded anywhere, whatever a macro says."
+    ),
+    setting!(
+        "git_repo",
+        ["ROLLOUT_GIT_REPO"],
+        "",
+        Some("found from the variables of CI systems, else from `.git`"),
+        Kind::Text {
+            most: 500,
+            to: |c| &mut c.git_repo
+        },
+        "The address of the program's repository, on the start of a trace."
+    ),
+    setting!(
+        "git_ref",
+        ["ROLLOUT_GIT_REF"],
+        "",
+        Some("found in the same places"),
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.git_ref
+        },
+        "The commit that the program was built from."
+    ),
+    setting!(
+        "debug",
+        ["ROLLOUT_DEBUG", "CARIBOU_TRACE_DEBUG"],
+        "false",
+        Kind::Flag(|c| &mut c.debug),
+        "Adds the exporter `console`: a tree of each trace on stderr when it ends."
+    ),
+];

@@ -1,0 +1,96 @@
+//! Exporters: they take batches of events and hand them over.
+//!
+//! Every exporter is a cursor over the spool, with batches, retries and a position of its own,
+//! so that one that is slow or broken holds up no other. The exporter `local` is no code: it is
+//! the spool itself, which then keeps its segments (see `spool`).
+
+mod batch;
+mod console;
+#[cfg(feature = "http")]
+mod http;
+mod memory;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use self::batch::Batch;
+pub(crate) use self::batch::uuid;
+pub use self::console::ConsoleExporter;
+#[cfg(feature = "http")]
+pub use self::http::HttpExporter;
+pub use self::memory::MemoryExporter;
+use crate::config::{Config, ExporterKind};
+use crate::error::{ConfigError, ExportError};
+
+/// What [`Exporter::export`] returns.
+pub type ExportFuture<'a> = Pin<Box<dyn Future<Output = Result<Receipt, ExportError>> + Send + 'a>>;
+
+/// Takes batches of events and hands them over.
+///
+/// Its futures run on the worker's thread, inside a single-threaded tokio runtime with timers
+/// and network. A future that blocks its thread holds up everything, so hand blocking work to a
+/// thread of your own. Batches come one at a time, in order, each again until it is handed over
+/// or refused; delivery is at least once, and `event_id` tells repetitions.
+pub trait Exporter: Send + 'static {
+    /// A short name for statistics, warnings and the cursor's file: lower-case letters, digits
+    /// and `_`. Of two exporters with one name, the second is renamed `name_2`.
+    fn name(&self) -> &str;
+
+    /// Hands over a batch.
+    fn export<'a>(&'a mut self, batch: &'a Batch) -> ExportFuture<'a>;
+
+    /// Whether what one process leaves behind in its spool is sent by the next one that has
+    /// an exporter of this name. If so, its cursor is kept on disk.
+    fn resumes(&self) -> bool {
+        false
+    }
+}
+
+/// The other side took a batch, but for what it refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The events of the batch that were refused; all others are delivered.
+    pub rejected: Vec<Rejection>,
+    /// Whether the refused ones may be taken at another time. They are then sent again a few
+    /// times before they count as rejected.
+    pub retryable: bool,
+}
+
+impl Receipt {
+    /// The other side took all of it.
+    pub fn all() -> Self {
+        Self::default()
+    }
+}
+
+/// One event that the other side refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Its index in the batch.
+    pub index: usize,
+    /// The other side's word for why.
+    pub code: String,
+    /// The other side's explanation.
+    pub message: String,
+}
+
+/// The exporters that `config` names, with the program's own after them.
+pub(crate) fn all(
+    config: &Config,
+    own: Vec<Box<dyn Exporter>>,
+) -> Result<Vec<Box<dyn Exporter>>, ConfigError> {
+    let mut exporters: Vec<Box<dyn Exporter>> = Vec::new();
+    for kind in config.exporters() {
+        match kind {
+            ExporterKind::Local => {}
+            #[cfg(feature = "http")]
+            ExporterKind::Http => exporters.push(Box::new(HttpExporter::new(config)?)),
+            // Refused where the configuration is resolved.
+            #[cfg(not(feature = "http"))]
+            ExporterKind::Http => {}
+            ExporterKind::Console => exporters.push(Box::new(ConsoleExporter::new())),
+        }
+    }
+    exporters.extend(own);
+    Ok(exporters)
+}

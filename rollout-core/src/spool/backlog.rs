@@ -1,0 +1,120 @@
+//! What writers that are gone have left undelivered.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::cursor::Position;
+use super::folder::{self, Folder};
+use super::segment::{self, Chunk, Data, Limit};
+
+/// The segments of a dead writer that one exporter has yet to hand over. Its lock is held.
+#[derive(Debug)]
+pub(crate) struct Backlog {
+    folder: Arc<Folder>,
+    exporter: String,
+    segments: VecDeque<(u32, PathBuf, u64)>,
+    position: Position,
+    /// Where the position goes once the chunk that was read last is handed over.
+    next: Position,
+    keep: bool,
+}
+
+/// Adopts every dead writer's folder below `dir` that one of `exporters` has not finished.
+/// Folders with nothing in them are cleared away. With `keep`, finished segments stay.
+pub(crate) fn adopt(dir: &Path, exporters: &[String], keep: bool) -> Vec<Backlog> {
+    let mut found = Vec::new();
+    for path in folder::list(dir) {
+        let Ok(Some(folder)) = Folder::adopt(&path) else {
+            continue;
+        };
+        let Ok(segments) = segment::list(&path) else {
+            continue;
+        };
+        if segments.is_empty() {
+            folder.remove();
+            continue;
+        }
+        let folder = Arc::new(folder);
+        for name in exporters {
+            if let Some(position) = Position::load(&path, name) {
+                found.push(Backlog {
+                    folder: Arc::clone(&folder),
+                    exporter: name.clone(),
+                    segments: segments.clone().into(),
+                    position,
+                    next: position,
+                    keep,
+                });
+            }
+        }
+    }
+    found
+}
+
+impl Backlog {
+    /// The exporter it is for.
+    pub(crate) fn exporter(&self) -> &str {
+        &self.exporter
+    }
+
+    /// The dead writer's folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The next lines; none when all is handed over.
+    pub(crate) fn read(&mut self, bytes: usize, events: u64) -> Option<Chunk> {
+        while let Some((number, path, end)) = self.segments.front() {
+            let offset = match self.position.segment.cmp(number) {
+                std::cmp::Ordering::Less => 0,
+                std::cmp::Ordering::Equal => self.position.offset,
+                std::cmp::Ordering::Greater => *end,
+            };
+            // A segment that cannot be read was removed for the spool's bound, and counted.
+            let chunk = Data::File(path.clone())
+                .read(offset, *end, Limit { bytes, events })
+                .unwrap_or_default();
+            if chunk.events > 0 {
+                self.next = Position {
+                    segment: *number,
+                    offset: offset + chunk.lines.len() as u64,
+                };
+                return Some(chunk);
+            }
+            self.segments.pop_front();
+        }
+        None
+    }
+
+    /// What was read last is handed over.
+    pub(crate) fn advance(&mut self) -> io::Result<()> {
+        self.position = self.next;
+        self.position.store(self.folder.path(), &self.exporter)
+    }
+
+    /// All is handed over: there is nothing for this exporter here any more, and the folder
+    /// goes with the last exporter that had something to get.
+    pub(crate) fn finish(self) {
+        let path = self.folder.path().to_owned();
+        // If it stays, the next process finds the cursor at the end and finishes again.
+        let _ = fs::remove_file(path.join(Position::file_name(&self.exporter)));
+        if self.keep || has_cursor(&path) {
+            return;
+        }
+        if let Some(folder) = Arc::into_inner(self.folder) {
+            folder.remove();
+        }
+    }
+}
+
+/// Whether any exporter, of this process or another, has yet to come through here.
+fn has_cursor(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.path().extension().is_some_and(|end| end == "cursor"))
+    })
+}

@@ -1,0 +1,45 @@
+//! How far an exporter has come, kept in a small file beside the segments.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// A byte of a segment. Everything before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// The segment's number.
+    pub(crate) segment: u32,
+    /// Bytes from its start; always the start of a line.
+    pub(crate) offset: u64,
+}
+
+impl Position {
+    /// Before everything.
+    pub(crate) const START: Self = Self {
+        segment: 1,
+        offset: 0,
+    };
+
+    /// The file of the exporter `name` in the folder of a writer.
+    pub(crate) fn file_name(name: &str) -> String {
+        format!("{name}.cursor")
+    }
+
+    /// Reads it; `None` if this exporter has none here. A damaged file counts as the start:
+    /// sending twice is told apart by event ids, losing is not.
+    pub(crate) fn load(folder: &Path, name: &str) -> Option<Self> {
+        let text = fs::read(folder.join(Self::file_name(name))).ok()?;
+        Some(serde_json::from_slice(&text).unwrap_or(Self::START))
+    }
+
+    /// Writes it whole or not at all.
+    pub(crate) fn store(self, folder: &Path, name: &str) -> io::Result<()> {
+        let path = folder.join(Self::file_name(name));
+        let next = path.with_extension("cursor.next");
+        let text = serde_json::to_vec(&self).map_err(io::Error::other)?;
+        fs::write(&next, text)?;
+        fs::rename(&next, &path)
+    }
+}

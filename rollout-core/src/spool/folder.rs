@@ -1,0 +1,119 @@
+//! A writer's folder and the lock that says whether it is alive.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+const LOCK: &str = "lock";
+
+/// A writer's folder with its lock held.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Held until this is dropped or the process ends.
+    lock: File,
+}
+
+/// The folder of all writers.
+pub(super) fn writers(dir: &Path) -> PathBuf {
+    dir.join("spool")
+}
+
+/// The folders of all writers, oldest first.
+pub(super) fn list(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(writers(dir)) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.join(LOCK).is_file())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+impl Folder {
+    /// Makes a folder for a new writer.
+    pub(super) fn create(dir: &Path) -> io::Result<Self> {
+        let all = writers(dir);
+        build(&all)?;
+        let ignore = dir.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n")?;
+        }
+        // Another process may take a fresh folder for an abandoned one before its lock is
+        // held; then it is gone, and a new name is tried.
+        let mut last = io::Error::other("no folder could be locked");
+        for _ in 0..8 {
+            let name = format!(
+                "{}-{}-{:08x}",
+                Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ"),
+                std::process::id(),
+                fastrand::u32(..)
+            );
+            let path = all.join(name);
+            match build(&path).and_then(|()| Self::lock(&path, true)) {
+                Ok(Some(folder)) if folder.exists() => return Ok(folder),
+                Ok(_) => {}
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Takes the folder of a writer that is gone; `None` if it is not.
+    pub(super) fn adopt(path: &Path) -> io::Result<Option<Self>> {
+        Self::lock(path, false)
+    }
+
+    fn lock(path: &Path, create: bool) -> io::Result<Option<Self>> {
+        let lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(create)
+            .open(path.join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self {
+                path: path.to_owned(),
+                lock,
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is still there, and has not been removed by somebody else.
+    pub(super) fn exists(&self) -> bool {
+        self.path.join(LOCK).exists()
+    }
+
+    /// Removes it with all that is in it.
+    pub(super) fn remove(self) {
+        let Self { path, lock } = self;
+        if let Ok(entries) = fs::read_dir(&path) {
+            for entry in entries.flatten().filter(|entry| entry.file_name() != LOCK) {
+                // What cannot be removed is found again by the next process.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        // Windows removes no file that is open.
+        drop(lock);
+        let _ = fs::remove_file(path.join(LOCK));
+        let _ = fs::remove_dir(path);
+    }
+}
+
+/// A folder that only its owner can look into: traces may hold what is nobody else's business.
+fn build(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

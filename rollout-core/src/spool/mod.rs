@@ -1,0 +1,47 @@
+//! The spool: every event lands here before any network, and here it waits for its exporters.
+//!
+//! # On disk
+//!
+//! ```text
+//! DIR/.gitignore                     "*": the folder ignores itself
+//! DIR/spool/WRITER/lock              held exclusively while WRITER, one client, lives
+//! DIR/spool/WRITER/00000001.ndjson   segments, numbered from 1, oldest first
+//! DIR/spool/WRITER/00000002.ndjson
+//! DIR/spool/WRITER/http.cursor       how far the exporter `http` has come
+//! ```
+//!
+//! - **Writer.** `20261121T012252.123456Z-PID-RANDOM`, its start in UTC first, so that names sort
+//!   by time. Nobody but the owner of the lock writes below it: several processes share `DIR`.
+//! - **Lock.** The operating system frees it when the process ends, however it ends. So a taken
+//!   lock means "alive" (or its leavings are being sent), a free one "gone": its open spans will
+//!   never end.
+//! - **Segment.** The event objects of the ingest protocol, compact, one per line, each line
+//!   ended by `\n`, in the order in which they were recorded. Only ever appended to. At 8 MiB (or
+//!   an eighth of `max_spool_bytes`, if that is less) the next one begins. Numbers may have gaps.
+//!   What follows the last `\n` is not there yet, or will never be, after a crash in mid-write.
+//! - **Cursor.** `{"segment":2,"offset":4096}`: all before that byte of that segment is handed
+//!   over. Written to a temporary file and renamed. An exporter that resumes has one from the
+//!   writer's start on; events of a writer without one were not meant for it.
+//! - **End.** A segment that every exporter has passed is removed, a writer's folder once it has
+//!   no segment left, unless `local` is among the exporters, which keeps all. What a dead writer
+//!   has not delivered is adopted, lock and all, by the next process with that exporter.
+//! - **Bound.** At `max_spool_bytes`, this writer's and all dead writers' segments taken together,
+//!   the oldest segment goes, and what somebody was still to get of it is counted as lost.
+//!
+//! Writes reach the operating system at once, so that they survive the death of the process, but
+//! they are not forced to the disk: after a power failure the last seconds may be missing.
+//!
+//! # In memory
+//!
+//! Where no disk can be written, or with `spool = "memory"`, segments are kept in memory and
+//! bounded by `max_queue_bytes`. A disk that comes back is used again: what is in memory is
+//! written out first.
+
+mod backlog;
+mod cursor;
+mod folder;
+mod segment;
+mod writer;
+
+pub(crate) use self::backlog::{Backlog, adopt};
+pub(crate) use self::writer::{Spool, SpoolOptions};

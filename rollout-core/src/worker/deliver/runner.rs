@@ -1,0 +1,372 @@
+//! One exporter's task: reads the spool, makes batches, hands them over, moves on.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+
+use super::back_off::BackOff;
+use super::{Shared, Signal};
+use crate::config::Config;
+use crate::error::ExportError;
+use crate::export::{Batch, Exporter, Receipt, Rejection};
+use crate::spool::{self, Backlog};
+
+/// A batch closes at this size, whatever its events.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// How often events are sent again that the other side refused for now.
+const MOST_REFUSALS: u32 = 5;
+
+/// How often dead writers' folders are looked for.
+const LOOK_FOR_BACKLOG: Duration = Duration::from_secs(60);
+
+/// When batches close.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    interval: Duration,
+    events: u64,
+}
+
+impl Pace {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            interval: config.flush_interval(),
+            events: config.flush_at() as u64,
+        }
+    }
+}
+
+/// One exporter and where it is.
+pub(super) struct Runner {
+    shared: Arc<Shared>,
+    signal: watch::Receiver<Signal>,
+    name: String,
+    reader: usize,
+    exporter: Box<dyn Exporter>,
+    pace: Pace,
+    back_off: BackOff,
+    /// Whether the last attempt failed: an outage is told once.
+    failing: bool,
+    /// Codes of refusal that were told.
+    told: BTreeSet<String>,
+    backlog: VecDeque<Backlog>,
+    look_for_backlog: Instant,
+}
+
+/// A batch on its way, and how often it was refused for now.
+struct Part {
+    batch: Batch,
+    refusals: u32,
+}
+
+impl Part {
+    fn new(batch: Batch) -> Self {
+        Self { batch, refusals: 0 }
+    }
+}
+
+/// The exporter has stopped for good, and why.
+struct Stopped(String);
+
+/// Takes over what dead writers left to these exporters.
+pub(super) fn adopt(shared: &Shared, runners: &mut [Runner]) {
+    if !shared.adopts {
+        return;
+    }
+    let names: Vec<String> = runners
+        .iter()
+        .filter(|runner| runner.exporter.resumes())
+        .map(|runner| runner.name.clone())
+        .collect();
+    for backlog in find_backlog(shared, &names) {
+        let owner = runners.iter_mut().find(|r| r.name == backlog.exporter());
+        if let Some(runner) = owner {
+            runner.backlog.push_back(backlog);
+            shared.set_backlog(runner.reader, true);
+        }
+    }
+}
+
+fn find_backlog(shared: &Shared, names: &[String]) -> Vec<Backlog> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let found = spool::adopt(shared.config.dir(), names, shared.keep);
+    let mut spool = shared.spool();
+    for backlog in &found {
+        spool.adopted(backlog.path().to_owned());
+    }
+    found
+}
+
+impl Runner {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        name: String,
+        reader: usize,
+        exporter: Box<dyn Exporter>,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            signal: shared.signal.subscribe(),
+            shared,
+            name,
+            reader,
+            exporter,
+            pace,
+            back_off: BackOff::new(),
+            failing: false,
+            told: BTreeSet::new(),
+            backlog: VecDeque::new(),
+            look_for_backlog: Instant::now() + LOOK_FOR_BACKLOG,
+        }
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    pub(super) fn reader(&self) -> usize {
+        self.reader
+    }
+
+    /// Runs until it is aborted or the exporter has stopped for good.
+    pub(super) async fn run(mut self) {
+        let end = loop {
+            self.batch_is_due().await;
+            let step = if self.shared.spool().pending(self.reader).events > 0 {
+                self.send_own().await
+            } else {
+                self.send_backlog().await
+            };
+            if let Err(stopped) = step {
+                break stopped;
+            }
+        };
+        // The locks of adopted folders are freed for a process that can send.
+        self.backlog.clear();
+        self.shared.set_backlog(self.reader, false);
+        self.shared.stopped(self.reader, &end.0);
+    }
+
+    /// Waits until a batch is full, old enough or wanted; or, with nothing of our own to send,
+    /// until there is something of a dead writer's.
+    async fn batch_is_due(&mut self) {
+        let mut since = None;
+        loop {
+            let signal = *self.signal.borrow_and_update();
+            let (pending, done) = {
+                let spool = self.shared.spool();
+                (spool.pending(self.reader), spool.done(self.reader))
+            };
+            let wake = if pending.events == 0 {
+                if !self.backlog.is_empty() {
+                    return;
+                }
+                if Instant::now() >= self.look_for_backlog {
+                    self.find_backlog();
+                    continue;
+                }
+                self.look_for_backlog
+            } else {
+                let full =
+                    pending.events >= self.pace.events || pending.bytes >= BATCH_BYTES as u64;
+                let due = *since.get_or_insert_with(Instant::now) + self.pace.interval;
+                if full || done < signal.hurry_to || Instant::now() >= due {
+                    return;
+                }
+                due
+            };
+            // Either way it is looked at again; the sender lives as long as `shared`.
+            let _ = time::timeout_at(wake, self.signal.changed()).await;
+        }
+    }
+
+    fn find_backlog(&mut self) {
+        self.look_for_backlog = Instant::now() + LOOK_FOR_BACKLOG;
+        if self.shared.adopts && self.exporter.resumes() {
+            let names = [self.name.clone()];
+            self.backlog.extend(find_backlog(&self.shared, &names));
+            self.shared
+                .set_backlog(self.reader, !self.backlog.is_empty());
+        }
+    }
+
+    async fn send_own(&mut self) -> Result<(), Stopped> {
+        let chunk = self
+            .shared
+            .spool()
+            .read(self.reader, BATCH_BYTES, self.pace.events);
+        if let Some(chunk) = chunk {
+            self.hand_over(Batch::from_lines(&chunk.lines), false)
+                .await?;
+            self.shared.spool().advance(self.reader);
+        }
+        self.shared.progressed();
+        Ok(())
+    }
+
+    async fn send_backlog(&mut self) -> Result<(), Stopped> {
+        let events = self.pace.events;
+        let Some(backlog) = self.backlog.front_mut() else {
+            return Ok(());
+        };
+        if let Some(chunk) = backlog.read(BATCH_BYTES, events) {
+            self.hand_over(Batch::from_lines(&chunk.lines), true)
+                .await?;
+            if let Some(backlog) = self.backlog.front_mut()
+                && let Err(error) = backlog.advance()
+            {
+                log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
+            }
+        } else if let Some(backlog) = self.backlog.pop_front() {
+            backlog.finish();
+            self.shared
+                .set_backlog(self.reader, !self.backlog.is_empty());
+        }
+        Ok(())
+    }
+
+    /// Hands a batch over, whole or in parts, however long it takes.
+    async fn hand_over(&mut self, batch: Batch, adopted: bool) -> Result<(), Stopped> {
+        let mut parts = vec![Part::new(batch)];
+        while let Some(part) = parts.pop() {
+            let batch = &part.batch;
+            if batch.is_empty() {
+                continue;
+            }
+            match self.exporter.export(batch).await {
+                Ok(receipt) => {
+                    self.succeeded();
+                    if let Some(again) = self.receive(&part, &receipt, adopted) {
+                        self.back_off_for(None, "some events were refused for now")
+                            .await;
+                        parts.push(again);
+                    }
+                }
+                Err(ExportError::Retry { after, reason }) => {
+                    self.failed(&reason);
+                    self.back_off_for(after, &reason).await;
+                    parts.push(part);
+                }
+                Err(ExportError::TooLarge { reason }) => {
+                    self.succeeded();
+                    if batch.len() == 1 {
+                        self.reject(adopted, "too_large", &reason, 1);
+                    } else {
+                        let half = batch.len() / 2;
+                        parts.push(Part::new(batch.select(half..batch.len())));
+                        parts.push(Part::new(batch.select(0..half)));
+                    }
+                }
+                Err(ExportError::Invalid { code, reason }) => {
+                    self.succeeded();
+                    if batch.len() == 1 {
+                        self.reject(adopted, &code, &reason, 1);
+                    } else {
+                        let single = |index| Part::new(batch.select([index]));
+                        parts.extend((0..batch.len()).rev().map(single));
+                    }
+                }
+                Err(ExportError::Rejected { code, reason }) => {
+                    self.succeeded();
+                    self.reject(adopted, &code, &reason, batch.len() as u64);
+                }
+                Err(ExportError::Stop { reason }) => return Err(Stopped(reason)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what was taken and what was refused; what may be taken later comes back.
+    fn receive(&mut self, part: &Part, receipt: &Receipt, adopted: bool) -> Option<Part> {
+        let batch = &part.batch;
+        let refused: Vec<&Rejection> = receipt
+            .rejected
+            .iter()
+            .filter(|rejection| rejection.index < batch.len())
+            .collect();
+        let indices: BTreeSet<usize> = refused.iter().map(|r| r.index).collect();
+        let taken = (batch.len() - indices.len()) as u64;
+        self.shared.counters.exporter(&self.name, |counts| {
+            counts.delivered += taken;
+            counts.adopted += if adopted { taken } else { 0 };
+            counts.batches += 1;
+            counts.bytes += batch.bytes() as u64;
+        });
+        if receipt.retryable && !indices.is_empty() && part.refusals < MOST_REFUSALS {
+            return Some(Part {
+                batch: batch.select(indices),
+                refusals: part.refusals + 1,
+            });
+        }
+        let mut counted = BTreeSet::new();
+        for rejection in refused {
+            if counted.insert(rejection.index) {
+                self.reject(adopted, &rejection.code, &rejection.message, 1);
+            }
+        }
+        None
+    }
+
+    fn reject(&mut self, adopted: bool, code: &str, reason: &str, count: u64) {
+        self.shared.counters.rejected(&self.name, code, count);
+        if !adopted {
+            self.shared.refused(self.reader, count);
+        }
+        if self.told.len() < 32 && self.told.insert(code.into()) {
+            let name = &self.name;
+            self.shared.counters.warn(format_args!(
+                "exporter {name}: an event was refused ({code}: {reason}); others for the same \
+                 reason are counted in client.stats()"
+            ));
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.back_off = BackOff::new();
+        if self.failing {
+            self.failing = false;
+            log::info!("rollout: exporter {} delivers again", self.name);
+            self.shared
+                .counters
+                .exporter(&self.name, |counts| counts.last_error = None);
+        }
+    }
+
+    fn failed(&mut self, reason: &str) {
+        self.shared.counters.exporter(&self.name, |counts| {
+            counts.retries += 1;
+            counts.last_error = Some(reason.into());
+        });
+        if !self.failing {
+            self.failing = true;
+            let name = &self.name;
+            self.shared.counters.warn(format_args!(
+                "exporter {name} cannot deliver: {reason}; events wait in the spool and are sent \
+                 again until they arrive"
+            ));
+        }
+    }
+
+    /// Waits before the next attempt. Somebody who begins to wait for delivery cuts this short,
+    /// unless the other side has asked for the time.
+    async fn back_off_for(&mut self, asked: Option<Duration>, reason: &str) {
+        let wait = self.back_off.next(asked);
+        log::debug!(
+            "rollout: exporter {}: {reason}; again in {wait:?}",
+            self.name
+        );
+        let until = Instant::now() + wait;
+        let waiters = self.signal.borrow().waiters;
+        loop {
+            let changed = time::timeout_at(until, self.signal.changed()).await;
+            if changed.is_err() || (asked.is_none() && self.signal.borrow().waiters != waiters) {
+                return;
+            }
+        }
+    }
+}

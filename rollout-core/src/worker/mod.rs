@@ -1,0 +1,3 @@
+//! The one background thread.
+
+pub(crate) mod deliver;

@@ -1,5 +1,6 @@
 //! Stores and shows traces.
 
+mod fold;
 pub mod http;
 pub mod present;
 pub mod query;

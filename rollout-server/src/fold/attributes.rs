@@ -39,7 +39,12 @@ impl<'a> Attributes<'a> {
             usage: event.usage.clone().into(),
             ..Self::default()
         };
-        for (name, value) in event.attributes.as_ref().map(RawObject::members).unwrap_or_default() {
+        for (name, value) in event
+            .attributes
+            .as_ref()
+            .map(RawObject::members)
+            .unwrap_or_default()
+        {
             attributes.take(event, name, value.get());
         }
         attributes.take_sections(event);
@@ -69,19 +74,31 @@ impl<'a> Attributes<'a> {
     fn take_sections(&mut self, event: &'a Event) {
         let outcome = &event.outcome;
         self.text("model.version", event.model.model_version.as_deref());
-        self.text("model.reasoning_mode", event.model.reasoning_mode.as_deref());
+        self.text(
+            "model.reasoning_mode",
+            event.model.reasoning_mode.as_deref(),
+        );
         self.number("model.temperature", event.model.temperature.as_ref());
         self.number("tool.retry_count", event.tool.retry_count.as_ref());
-        self.text("tool.args_shape_hash", event.tool.args_shape_hash.as_deref());
+        self.text(
+            "tool.args_shape_hash",
+            event.tool.args_shape_hash.as_deref(),
+        );
         self.number("outcome.eval_score", outcome.eval_score.as_ref());
         self.number("outcome.user_accepted", outcome.user_accepted.as_ref());
         self.number("outcome.human_escalated", outcome.human_escalated.as_ref());
-        self.text("outcome.business_outcome", outcome.business_outcome.as_deref());
+        self.text(
+            "outcome.business_outcome",
+            outcome.business_outcome.as_deref(),
+        );
         self.text("outcome.failure_reason", outcome.failure_reason.as_deref());
         self.text("error.signature", event.error.signature.as_deref());
         self.text("integration.name", event.integration.name.as_deref());
         self.text("integration.version", event.integration.version.as_deref());
-        self.text("integration.framework", event.integration.framework.as_deref());
+        self.text(
+            "integration.framework",
+            event.integration.framework.as_deref(),
+        );
         self.text("integration.runtime", event.integration.runtime.as_deref());
         if event.span_id.is_some() {
             self.text("links.run_id", event.links.run_id.as_deref());

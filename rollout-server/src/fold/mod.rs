@@ -93,14 +93,17 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
         .occurred_at
         .or(event.ended_at)
         .or(event.started_at)
-        .map_or(arrived, |time| nanoseconds(time).saturating_add(attributes.nanoseconds));
+        .map_or(arrived, |time| {
+            nanoseconds(time).saturating_add(attributes.nanoseconds)
+        });
     let about_trace = match event.event_type {
         Is::TraceStart | Is::TraceEnd => true,
         // What is said about no span is said about the trace.
         Is::SpanUpdate => event.span_id.is_none(),
         _ => false,
     };
-    let span = if about_trace { None } else { node(event) }.map(|node| span(event, &node, at, &mut attributes));
+    let span = if about_trace { None } else { node(event) }
+        .map(|node| span(event, &node, at, &mut attributes));
     let keep = !about_trace && span.is_none();
     let said_aside = matches!(
         event.event_type,
@@ -129,7 +132,12 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
             trace.link.1 = event.span_id.as_deref().map(Cow::Borrowed);
         }
     }
-    Patch { at, trace, span, keep }
+    Patch {
+        at,
+        trace,
+        span,
+        keep,
+    }
 }
 
 /// Which span an event is about.
@@ -143,14 +151,28 @@ fn node(event: &Event) -> Option<Node<'_>> {
     use EventType as Is;
 
     let (span, parent) = (event.span_id.as_deref(), event.parent_span_id.as_deref());
-    let node = |id| Node { id, parent, borrowed: false };
+    let node = |id| Node {
+        id,
+        parent,
+        borrowed: false,
+    };
     match event.event_type {
-        Is::SpanStart | Is::SpanUpdate | Is::SpanEnd | Is::LlmStreamStart | Is::LlmStreamEnd => span.map(node),
+        Is::SpanStart | Is::SpanUpdate | Is::SpanEnd | Is::LlmStreamStart | Is::LlmStreamEnd => {
+            span.map(node)
+        }
         Is::ToolCall | Is::ToolResult => Some(match (event.tool.tool_call_id.as_deref(), span) {
             // A W3C span id is the call's own; any other is of the span around it.
             (Some(_), Some(own)) if is_w3c_span_id(own) => node(own),
-            (Some(call), around) => Node { id: call, parent: around, borrowed: false },
-            (None, Some(id)) => Node { id, parent, borrowed: true },
+            (Some(call), around) => Node {
+                id: call,
+                parent: around,
+                borrowed: false,
+            },
+            (None, Some(id)) => Node {
+                id,
+                parent,
+                borrowed: true,
+            },
             (None, None) => node(&event.event_id),
         }),
         _ => None,
@@ -158,10 +180,18 @@ fn node(event: &Event) -> Option<Node<'_>> {
 }
 
 fn is_w3c_span_id(id: &str) -> bool {
-    id.len() == 16 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    id.len() == 16
+        && id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn span<'a>(event: &'a Event, node: &Node<'a>, at: i64, attributes: &mut Attributes<'a>) -> SpanPatch<'a> {
+fn span<'a>(
+    event: &'a Event,
+    node: &Node<'a>,
+    at: i64,
+    attributes: &mut Attributes<'a>,
+) -> SpanPatch<'a> {
     use EventType as Is;
 
     let raw = Raw::of(event);
@@ -194,14 +224,21 @@ fn life(event: &Event, at: i64, nanoseconds_left_out: i64) -> Life<'_> {
 
     // The time of a start or an end is cut to microseconds like the event's own, if it is that.
     let exact = |time: Timestamp| {
-        let left_out = if event.occurred_at == Some(time) { nanoseconds_left_out } else { 0 };
+        let left_out = if event.occurred_at == Some(time) {
+            nanoseconds_left_out
+        } else {
+            0
+        };
         nanoseconds(time).saturating_add(left_out)
     };
     let starts = matches!(
         event.event_type,
         Is::TraceStart | Is::SpanStart | Is::LlmStreamStart | Is::ToolCall
     );
-    let ends = matches!(event.event_type, Is::TraceEnd | Is::SpanEnd | Is::ToolResult);
+    let ends = matches!(
+        event.event_type,
+        Is::TraceEnd | Is::SpanEnd | Is::ToolResult
+    );
     let ended_at = ends.then(|| event.ended_at.map_or(at, exact));
     let duration = event
         .duration_ms
@@ -217,7 +254,11 @@ fn life(event: &Event, at: i64, nanoseconds_left_out: i64) -> Life<'_> {
         .status
         .as_deref()
         .or(event.outcome.status.as_deref())
-        .or(event.tool.status.as_deref().filter(|status| *status != "started"))
+        .or(event
+            .tool
+            .status
+            .as_deref()
+            .filter(|status| *status != "started"))
         .or_else(|| ends.then_some(if failed { "error" } else { "ok" }));
     Life {
         name: event.name.as_deref(),
@@ -226,7 +267,11 @@ fn life(event: &Event, at: i64, nanoseconds_left_out: i64) -> Life<'_> {
         duration: duration.or_else(|| Some(ended_at?.saturating_sub(started_at?).max(0))),
         status,
         error_kind: event.error.kind.as_deref(),
-        error_message: event.error.message_preview.as_deref().or(event.outcome.failure_reason.as_deref()),
+        error_message: event
+            .error
+            .message_preview
+            .as_deref()
+            .or(event.outcome.failure_reason.as_deref()),
     }
 }
 
@@ -243,7 +288,12 @@ struct Raw<'a> {
 impl<'a> Raw<'a> {
     fn of(event: &'a Event) -> Self {
         let mut raw = Self::default();
-        for (name, value) in event.raw.as_ref().map(RawObject::members).unwrap_or_default() {
+        for (name, value) in event
+            .raw
+            .as_ref()
+            .map(RawObject::members)
+            .unwrap_or_default()
+        {
             let field = match &*name {
                 "input" => &mut raw.input,
                 "output" => &mut raw.output,
@@ -299,7 +349,10 @@ impl<'a> LifeState<'a> {
     fn apply(&mut self, said: &Life<'a>, newest: bool) {
         set(&mut self.name, said.name.map(Cow::Borrowed), newest);
         // An end repeats its start in microseconds: the start itself may know more digits.
-        let same = self.started_at.zip(said.started_at).is_some_and(|(known, said)| known / 1000 == said / 1000);
+        let same = self
+            .started_at
+            .zip(said.started_at)
+            .is_some_and(|(known, said)| known / 1000 == said / 1000);
         if same {
             self.started_at = self.started_at.max(said.started_at);
         } else {
@@ -308,12 +361,22 @@ impl<'a> LifeState<'a> {
         set(&mut self.ended_at, said.ended_at, newest);
         set(&mut self.duration, said.duration, newest);
         set(&mut self.status, said.status.map(Cow::Borrowed), newest);
-        set(&mut self.error_kind, said.error_kind.map(Cow::Borrowed), newest);
-        set(&mut self.error_message, said.error_message.map(Cow::Borrowed), newest);
+        set(
+            &mut self.error_kind,
+            said.error_kind.map(Cow::Borrowed),
+            newest,
+        );
+        set(
+            &mut self.error_message,
+            said.error_message.map(Cow::Borrowed),
+            newest,
+        );
     }
 
     fn failed(&self) -> bool {
-        self.error_kind.is_some() || self.error_message.is_some() || self.status.as_deref() == Some("error")
+        self.error_kind.is_some()
+            || self.error_message.is_some()
+            || self.status.as_deref() == Some("error")
     }
 }
 
@@ -344,9 +407,12 @@ impl<'a> Members<'a> {
     pub(crate) fn from_json(at: i64, json: String) -> Self {
         let object = RawObject::parse(json).ok();
         let members = object.as_ref().map(RawObject::members).unwrap_or_default();
-        let owned = members
-            .into_iter()
-            .map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.get().to_owned())));
+        let owned = members.into_iter().map(|(name, value)| {
+            (
+                Cow::Owned(name.into_owned()),
+                Cow::Owned(value.get().to_owned()),
+            )
+        });
         Self {
             at,
             list: owned.collect(),

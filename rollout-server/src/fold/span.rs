@@ -34,8 +34,16 @@ impl<'a> SpanState<'a> {
         set(&mut self.parent, patch.parent.map(Cow::Borrowed), newest);
         set(&mut self.kind, patch.kind.map(Cow::Borrowed), newest);
         self.life.apply(&patch.life, newest);
-        set(&mut self.tool_call_id, patch.tool_call_id.map(Cow::Borrowed), newest);
-        set(&mut self.provider, patch.provider.map(Cow::Borrowed), newest);
+        set(
+            &mut self.tool_call_id,
+            patch.tool_call_id.map(Cow::Borrowed),
+            newest,
+        );
+        set(
+            &mut self.provider,
+            patch.provider.map(Cow::Borrowed),
+            newest,
+        );
         set(&mut self.model, patch.model.map(Cow::Borrowed), newest);
         self.facts_at = self.facts_at.max(at);
         if !patch.usage.is_empty() {
@@ -100,7 +108,11 @@ impl Tally {
             change(input_tokens, was.input_tokens, is.input_tokens);
             change(output_tokens, was.output_tokens, is.output_tokens);
             change(cached_tokens, was.cached_tokens, is.cached_tokens);
-            change(cache_creation_tokens, was.cache_creation_tokens, is.cache_creation_tokens);
+            change(
+                cache_creation_tokens,
+                was.cache_creation_tokens,
+                is.cache_creation_tokens,
+            );
             change(reasoning_tokens, was.reasoning_tokens, is.reasoning_tokens);
             change(total_tokens, was.total_tokens, is.total_tokens);
             if let Some(cost) = is.cost_usd {
@@ -112,6 +124,10 @@ impl Tally {
 
 fn change(sum: &mut Option<u64>, was: Option<u64>, is: Option<u64>) {
     if let Some(is) = is {
-        *sum = Some(sum.unwrap_or(0).saturating_sub(was.unwrap_or(0)).saturating_add(is));
+        *sum = Some(
+            sum.unwrap_or(0)
+                .saturating_sub(was.unwrap_or(0))
+                .saturating_add(is),
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rollout_core::event::{Agent, Links, RawObject};
 
 use super::{LifeState, Members, Said, Tally, TracePatch, say, set};
+use crate::{query::PREVIEW_CHARS, value::preview};
 
 /// A trace as the store knows it, with what a group of events says on top.
 ///
@@ -21,6 +22,7 @@ pub(crate) struct TraceState<'a> {
     pub(crate) session_id: Option<Cow<'a, str>>,
     pub(crate) conversation_id: Option<Cow<'a, str>>,
     pub(crate) tags: Vec<String>,
+    pub(crate) input_preview: Option<String>,
     pub(crate) link_trace_id: Option<Cow<'a, str>>,
     pub(crate) link_span_id: Option<Cow<'a, str>>,
     /// When the first event happened, and the newest of the trace's own.
@@ -48,9 +50,21 @@ impl<'a> TraceState<'a> {
             set(&mut self.user_id, text(&context.user_id), newest);
             set(&mut self.account_id, text(&context.account_id), newest);
             set(&mut self.session_id, text(&context.session_id), newest);
-            set(&mut self.conversation_id, text(&context.conversation_id), newest);
-            say(&mut self.user_traits, at, traits(context.user_traits.as_ref()));
-            say(&mut self.account_traits, at, traits(context.account_traits.as_ref()));
+            set(
+                &mut self.conversation_id,
+                text(&context.conversation_id),
+                newest,
+            );
+            say(
+                &mut self.user_traits,
+                at,
+                traits(context.user_traits.as_ref()),
+            );
+            say(
+                &mut self.account_traits,
+                at,
+                traits(context.account_traits.as_ref()),
+            );
         }
         for tag in patch.tags {
             if !self.tags.contains(&tag) {
@@ -59,6 +73,9 @@ impl<'a> TraceState<'a> {
         }
         set(&mut self.link_trace_id, patch.link.0, newest);
         set(&mut self.link_span_id, patch.link.1, newest);
+        if let Some(input) = patch.input {
+            self.preview(input, newest);
+        }
         say(&mut self.input, at, patch.input);
         say(&mut self.output, at, patch.output);
         if !patch.attributes.is_empty() {
@@ -69,7 +86,11 @@ impl<'a> TraceState<'a> {
         {
             // What others say about the agent is older than anything that the trace says.
             let at = if patch.own { at } else { i64::MIN };
-            set(&mut self.agent_name, agent.name.as_deref().map(Cow::Borrowed), newest);
+            set(
+                &mut self.agent_name,
+                agent.name.as_deref().map(Cow::Borrowed),
+                newest,
+            );
             replace(&mut self.agent, at, agent);
         }
         if let Some(ids) = patch.ids {
@@ -77,6 +98,15 @@ impl<'a> TraceState<'a> {
         }
         if patch.own {
             self.facts_at = self.facts_at.max(at);
+        }
+    }
+}
+
+impl TraceState<'_> {
+    /// Shows an input in lists: the trace's own, or until that comes, that of a span on top.
+    pub(crate) fn preview(&mut self, input: &str, newest: bool) {
+        if newest || self.input_preview.is_none() {
+            self.input_preview = Some(preview(input, PREVIEW_CHARS));
         }
     }
 }
@@ -92,5 +122,7 @@ fn replace<'a, T>(section: &mut SaidSection<'a, T>, at: i64, said: &'a T) {
 
 /// The traits, unless they say nothing.
 fn traits(traits: Option<&RawObject>) -> Option<&str> {
-    traits.filter(|traits| !traits.is_empty()).map(RawObject::as_str)
+    traits
+        .filter(|traits| !traits.is_empty())
+        .map(RawObject::as_str)
 }

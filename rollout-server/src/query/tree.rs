@@ -21,7 +21,11 @@ pub(crate) struct Place {
 ///
 /// A node whose parent is not among them is on top. So is the first node of a circle.
 pub(crate) fn order(nodes: &[Node<'_>]) -> Vec<Place> {
-    let by_id: HashMap<&str, usize> = nodes.iter().enumerate().map(|(index, node)| (node.id, index)).collect();
+    let by_id: HashMap<&str, usize> = nodes
+        .iter()
+        .enumerate()
+        .map(|(index, node)| (node.id, index))
+        .collect();
     let parents: Vec<Option<usize>> = nodes
         .iter()
         .enumerate()
@@ -53,7 +57,11 @@ pub(crate) fn order(nodes: &[Node<'_>]) -> Vec<Place> {
                 continue;
             }
             placed[index] = true;
-            places.push(Place { index, depth, parent });
+            places.push(Place {
+                index,
+                depth,
+                parent,
+            });
             if let Some(child) = first_child[index] {
                 stack.push((child, depth + 1, Some(index)));
             }

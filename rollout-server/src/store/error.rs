@@ -29,7 +29,9 @@ impl fmt::Display for StoreError {
             Self::Full(detail) => write!(f, "the disk is full: {detail}"),
             Self::Closed => f.write_str("the store has stopped"),
             Self::Cursor => f.write_str("the cursor does not belong to this list: ask without one"),
-            Self::Overtaken => f.write_str("another process has read this part of the spool meanwhile"),
+            Self::Overtaken => {
+                f.write_str("another process has read this part of the spool meanwhile")
+            }
             Self::Database(detail) => write!(f, "the store failed: {detail}"),
         }
     }

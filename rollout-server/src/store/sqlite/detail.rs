@@ -19,7 +19,10 @@ use crate::{
 const SHOWN_EVENTS: i64 = 10_000;
 
 /// The row and version of a trace, by its id or the caller's.
-pub(super) fn find(connection: &Connection, trace_id: &str) -> Result<Option<(i64, i64)>, StoreError> {
+pub(super) fn find(
+    connection: &Connection,
+    trace_id: &str,
+) -> Result<Option<(i64, i64)>, StoreError> {
     for sql in [
         "SELECT id, version FROM traces WHERE trace_id = ?1",
         "SELECT id, version FROM traces WHERE external_trace_id = ?1
@@ -36,7 +39,10 @@ pub(super) fn find(connection: &Connection, trace_id: &str) -> Result<Option<(i6
     Ok(None)
 }
 
-pub(super) fn trace(connection: &Connection, trace_id: &str) -> Result<Option<TraceDetail>, StoreError> {
+pub(super) fn trace(
+    connection: &Connection,
+    trace_id: &str,
+) -> Result<Option<TraceDetail>, StoreError> {
     let Some((trace, _)) = find(connection, trace_id)? else {
         return Ok(None);
     };
@@ -44,7 +50,8 @@ pub(super) fn trace(connection: &Connection, trace_id: &str) -> Result<Option<Tr
         "SELECT {SUMMARY}, account_id, link_trace_id, link_span_id FROM traces WHERE id = ?1"
     ))?;
     let (mut summary, account_id, link) = statement.query_row([trace], |row| {
-        let link: (Option<String>, Option<String>) = (row.get("link_trace_id")?, row.get("link_span_id")?);
+        let link: (Option<String>, Option<String>) =
+            (row.get("link_trace_id")?, row.get("link_span_id")?);
         Ok((summary(row)?, row.get("account_id")?, link))
     })?;
     let mut payloads = Payloads::of(connection, "trace_payloads", trace)?;
@@ -83,8 +90,9 @@ pub(super) struct Payloads(BTreeMap<i64, String>);
 
 impl Payloads {
     pub(super) fn of(connection: &Connection, table: &str, row: i64) -> Result<Self, StoreError> {
-        let mut statement =
-            connection.prepare_cached(&format!("SELECT id, body FROM {table} WHERE id BETWEEN ?1 AND ?2"))?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT id, body FROM {table} WHERE id BETWEEN ?1 AND ?2"
+        ))?;
         let first = payload::id(row, 0);
         let rows = statement.query_map([first, payload::id(row, 7)], |row| {
             Ok((row.get::<_, i64>(0)? - first, row.get(1)?))
@@ -97,18 +105,26 @@ impl Payloads {
     }
 
     pub(super) fn members(&mut self, what: i64) -> BTreeMap<String, RawJson> {
-        let object = self.0.remove(&what).and_then(|body| RawObject::parse(body).ok());
+        let object = self
+            .0
+            .remove(&what)
+            .and_then(|body| RawObject::parse(body).ok());
         object.as_ref().map(members).unwrap_or_default()
     }
 
     fn texts(&mut self, what: i64) -> BTreeMap<String, String> {
-        self.0.remove(&what).and_then(|body| read(&body)).unwrap_or_default()
+        self.0
+            .remove(&what)
+            .and_then(|body| read(&body))
+            .unwrap_or_default()
     }
 }
 
 fn members(object: &RawObject) -> BTreeMap<String, RawJson> {
     let members = object.members().into_iter();
-    members.map(|(name, value)| (name.into_owned(), value.to_owned().into())).collect()
+    members
+        .map(|(name, value)| (name.into_owned(), value.to_owned().into()))
+        .collect()
 }
 
 fn links(
@@ -171,11 +187,17 @@ fn said<T>(
         "SELECT at, body FROM events WHERE trace = ?1 AND kind = ?2 ORDER BY at, id LIMIT ?3",
         params![trace, kind, SHOWN_EVENTS],
     )?;
-    let events = rows.into_iter().filter_map(|(at, body)| shape(serde_json::from_str(&body).ok()?, at));
+    let events = rows
+        .into_iter()
+        .filter_map(|(at, body)| shape(serde_json::from_str(&body).ok()?, at));
     Ok(events.collect())
 }
 
-fn rows(connection: &Connection, sql: &str, params: impl Params) -> Result<Vec<(i64, String)>, StoreError> {
+fn rows(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<Vec<(i64, String)>, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params, |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -221,7 +243,11 @@ fn trace_events(connection: &Connection, trace: i64) -> Result<Vec<EventRow>, St
 }
 
 /// What was reported inside of a span.
-pub(super) fn span_events(connection: &Connection, trace: i64, span_id: &str) -> Result<Vec<EventRow>, StoreError> {
+pub(super) fn span_events(
+    connection: &Connection,
+    trace: i64,
+    span_id: &str,
+) -> Result<Vec<EventRow>, StoreError> {
     let rows = rows(
         connection,
         "SELECT at, body FROM events WHERE trace = ?1 AND span_id = ?2 ORDER BY at, id LIMIT ?3",
@@ -245,7 +271,10 @@ fn event((at, body): (i64, String)) -> Option<EventRow> {
     ] {
         data.remove(said_elsewhere);
     }
-    let mut text = |name| data.remove(name).and_then(|value| read::<String>(value.as_str()));
+    let mut text = |name| {
+        data.remove(name)
+            .and_then(|value| read::<String>(value.as_str()))
+    };
     Some(EventRow {
         at: time(Some(at))?,
         kind: text("event_type")?,

@@ -53,7 +53,11 @@ impl<'c, 'a> Group<'c, 'a> {
 
     /// Takes events. Fails with [`StoreError::Overtaken`], and takes none, if that part of the
     /// spool is stored already.
-    pub(super) fn append(&mut self, events: &'a [Event], origin: &Origin) -> Result<(), StoreError> {
+    pub(super) fn append(
+        &mut self,
+        events: &'a [Event],
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let writer = match origin {
             Origin::Request => None,
             Origin::Spool(range) => Some(self.advance(range)?),
@@ -69,7 +73,9 @@ impl<'c, 'a> Group<'c, 'a> {
         let known = self
             .connection
             .prepare_cached("SELECT id, segment, offset FROM writers WHERE name = ?1")?
-            .query_row([&range.writer], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))
+            .query_row([&range.writer], |row| {
+                Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+            })
             .optional()?;
         let (segment, from, to) = (
             range.segment.cast_signed(),
@@ -114,14 +120,17 @@ impl<'c, 'a> Group<'c, 'a> {
                 ])?;
         }
         if let Some(mut span) = patch.span {
-            if span.parent.is_none() && trace.state.life.name.is_none() {
-                trace.state.life.name = span.life.name.map(Cow::Borrowed);
+            if span.parent.is_none() {
+                trace.describe(&span);
             }
             let entry = trace.find_span(self.connection, &mut span)?;
             if !span.attributes.is_empty() && !entry.attributes_loaded {
                 if let Some(row) = entry.row {
-                    entry.state.attributes =
-                        members(self.connection, "span_payloads", payload::id(row, payload::ATTRIBUTES))?;
+                    entry.state.attributes = members(
+                        self.connection,
+                        "span_payloads",
+                        payload::id(row, payload::ATTRIBUTES),
+                    )?;
                 }
                 entry.attributes_loaded = true;
             }
@@ -145,7 +154,10 @@ impl<'c, 'a> Group<'c, 'a> {
 
     /// The trace that an event belongs to, made if there is none.
     fn find_trace(&mut self, event: &'a Event) -> Result<usize, StoreError> {
-        let external = event.external_trace_id.as_deref().filter(|id| !id.is_empty());
+        let external = event
+            .external_trace_id
+            .as_deref()
+            .filter(|id| !id.is_empty());
         let Some(trace_id) = event.trace_id.as_deref().filter(|id| !id.is_empty()) else {
             return self.find_external(external.unwrap_or_default());
         };
@@ -156,13 +168,15 @@ impl<'c, 'a> Group<'c, 'a> {
             let index = match (found, external) {
                 (Some(row), _) => self.load(row)?,
                 // Feedback may have come before the trace did.
-                (None, Some(external)) => match save::find_without_trace_id(self.connection, external)? {
-                    Some(row) => {
-                        save::name_trace(self.connection, row, trace_id)?;
-                        self.load(row)?
+                (None, Some(external)) => {
+                    match save::find_without_trace_id(self.connection, external)? {
+                        Some(row) => {
+                            save::name_trace(self.connection, row, trace_id)?;
+                            self.load(row)?
+                        }
+                        None => self.insert(Some(trace_id), Some(external))?,
                     }
-                    None => self.insert(Some(trace_id), Some(external))?,
-                },
+                }
                 (None, None) => self.insert(Some(trace_id), None)?,
             };
             self.by_trace_id.insert(trace_id, index);
@@ -196,7 +210,11 @@ impl<'c, 'a> Group<'c, 'a> {
         Ok(index)
     }
 
-    fn insert(&mut self, trace_id: Option<&str>, external: Option<&str>) -> Result<usize, StoreError> {
+    fn insert(
+        &mut self,
+        trace_id: Option<&str>,
+        external: Option<&str>,
+    ) -> Result<usize, StoreError> {
         self.connection
             .prepare_cached("INSERT INTO traces (trace_id, external_trace_id) VALUES (?1, ?2)")?
             .execute([trace_id, external])?;
@@ -212,7 +230,10 @@ impl<'c, 'a> Group<'c, 'a> {
         self.push(row, false, state)
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "ends a chain of calls that can fail")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "ends a chain of calls that can fail"
+    )]
     fn push(&mut self, row: i64, fresh: bool, state: TraceState<'a>) -> Result<usize, StoreError> {
         self.traces.push(TraceEntry {
             row,
@@ -250,8 +271,23 @@ impl<'c, 'a> Group<'c, 'a> {
 }
 
 impl<'a> TraceEntry<'a> {
+    /// Shows a trace that says nothing of itself by a span on top of it.
+    fn describe(&mut self, span: &SpanPatch<'a>) {
+        let state = &mut self.state;
+        if state.life.name.is_none() {
+            state.life.name = span.life.name.map(Cow::Borrowed);
+        }
+        if let Some(input) = span.input {
+            state.preview(input, false);
+        }
+    }
+
     /// The span that a patch is about, empty if it is new.
-    fn find_span(&mut self, connection: &Connection, patch: &mut SpanPatch<'a>) -> Result<&mut SpanEntry<'a>, StoreError> {
+    fn find_span(
+        &mut self,
+        connection: &Connection,
+        patch: &mut SpanPatch<'a>,
+    ) -> Result<&mut SpanEntry<'a>, StoreError> {
         let mut index = self.load_span(connection, Cow::Borrowed(patch.node))?;
         let known = &self.spans[index].state;
         let is_other = known.facts_at != 0 && known.kind.as_deref() != Some("tool");
@@ -263,7 +299,11 @@ impl<'a> TraceEntry<'a> {
         Ok(&mut self.spans[index])
     }
 
-    fn load_span(&mut self, connection: &Connection, node: Cow<'a, str>) -> Result<usize, StoreError> {
+    fn load_span(
+        &mut self,
+        connection: &Connection,
+        node: Cow<'a, str>,
+    ) -> Result<usize, StoreError> {
         if let Some(index) = self.by_node.get(&node) {
             return Ok(*index);
         }
@@ -272,12 +312,19 @@ impl<'a> TraceEntry<'a> {
         } else {
             save::load_span(connection, self.row, &node)?
         };
-        let (row, state) = found.map_or_else(|| (None, SpanState::default()), |(row, state)| (Some(row), state));
+        let (row, state) = found.map_or_else(
+            || (None, SpanState::default()),
+            |(row, state)| (Some(row), state),
+        );
         self.spans.push(SpanEntry {
             row,
             node: node.clone(),
             attributes_loaded: false,
-            before: if row.is_some() { state.tally() } else { Tally::default() },
+            before: if row.is_some() {
+                state.tally()
+            } else {
+                Tally::default()
+            },
             state,
         });
         let index = self.spans.len() - 1;

@@ -15,7 +15,7 @@ use crate::{
 /// What [`summary`] reads.
 pub(super) const SUMMARY: &str = "coalesce(trace_id, external_trace_id, '') AS shown_id, external_trace_id, name,
     status, started_at, first_at, ended_at, duration, span_count, error_count, usage, agent_name, user_id,
-    session_id, conversation_id, tags, error_kind, error_message, id, sort_at";
+    session_id, conversation_id, tags, input_preview, error_kind, error_message, id, sort_at";
 
 pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<TracePage, StoreError> {
     let mut sql = format!("SELECT {SUMMARY} FROM traces WHERE runs");
@@ -49,7 +49,9 @@ fn predicate(key: Key) -> &'static str {
     match key {
         Key::Status => "status = ?",
         Key::Name => "name = ?",
-        Key::Type => "EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND coalesce(kind, 'span') = ?)",
+        Key::Type => {
+            "EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND coalesce(kind, 'span') = ?)"
+        }
         Key::User => "user_id = ?",
         Key::Session => "session_id = ?",
         Key::Conversation => "conversation_id = ?",
@@ -92,6 +94,7 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
         conversation_id: row.get("conversation_id")?,
         tags: json(row, "tags")?,
         error: failure(row)?,
+        input_preview: row.get("input_preview")?,
     })
 }
 
@@ -109,7 +112,11 @@ pub(super) fn time(nanoseconds: Option<i64>) -> Option<Timestamp> {
 }
 
 /// How long it took: as measured, else as the clock on the wall says.
-pub(super) fn milliseconds(duration: Option<i64>, started_at: Option<i64>, ended_at: Option<i64>) -> Option<f64> {
+pub(super) fn milliseconds(
+    duration: Option<i64>,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+) -> Option<f64> {
     let nanoseconds = duration.or_else(|| Some(ended_at?.saturating_sub(started_at?).max(0)))?;
     Some(nanoseconds as f64 / 1e6)
 }

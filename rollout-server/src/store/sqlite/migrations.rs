@@ -12,7 +12,8 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// Fails on a database that a newer version of the program has made.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let seen: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
+    let seen: usize =
+        transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
     if seen > MIGRATIONS.len() {
         return Err(StoreError::Database(format!(
             "the database is of version {seen}, this program knows versions up to {}: use a newer program",

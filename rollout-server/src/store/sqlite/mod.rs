@@ -60,8 +60,9 @@ impl SqliteStore {
     /// Fails if the file cannot be written or was made by a newer version of the program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| StoreError::Database(format!("cannot make {}: {error}", folder.display())))?;
+            std::fs::create_dir_all(folder).map_err(|error| {
+                StoreError::Database(format!("cannot make {}: {error}", folder.display()))
+            })?;
         }
         let mut connection = connect(path, OpenFlags::default())?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -79,11 +80,21 @@ impl SqliteStore {
     }
 
     /// Asks a question on a connection of its own.
-    fn read<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    fn read<T>(
+        &self,
+        ask: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = self
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?,
+            None => connect(
+                &self.path,
+                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            )?,
         };
         // All statements of one question see one state.
         let snapshot = connection.unchecked_transaction()?;
@@ -98,8 +109,9 @@ impl SqliteStore {
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, flags)
-        .map_err(|error| StoreError::Database(format!("cannot open {}: {error}", path.display())))?;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| {
+        StoreError::Database(format!("cannot open {}: {error}", path.display()))
+    })?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
@@ -116,8 +128,8 @@ impl Store for SqliteStore {
 
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT name, segment, offset, gone FROM writers ORDER BY name")?;
+            let mut statement = connection
+                .prepare_cached("SELECT name, segment, offset, gone FROM writers ORDER BY name")?;
             let positions = statement.query_map([], |row| {
                 Ok(SpoolPosition {
                     writer: row.get(0)?,
@@ -138,7 +150,12 @@ impl Store for SqliteStore {
         self.read(|connection| detail::trace(connection, trace_id))
     }
 
-    fn spans(&self, trace_id: &str, offset: u64, limit: u64) -> Result<Option<SpanPage>, StoreError> {
+    fn spans(
+        &self,
+        trace_id: &str,
+        offset: u64,
+        limit: u64,
+    ) -> Result<Option<SpanPage>, StoreError> {
         self.read(|connection| spans::page(connection, &self.trees, trace_id, offset, limit))
     }
 

@@ -15,12 +15,22 @@ use crate::{
     store::StoreError,
 };
 
-pub(super) fn find_trace(connection: &Connection, trace_id: &str) -> Result<Option<i64>, StoreError> {
-    find(connection, "SELECT id FROM traces WHERE trace_id = ?1", trace_id)
+pub(super) fn find_trace(
+    connection: &Connection,
+    trace_id: &str,
+) -> Result<Option<i64>, StoreError> {
+    find(
+        connection,
+        "SELECT id FROM traces WHERE trace_id = ?1",
+        trace_id,
+    )
 }
 
 /// The newest trace of a caller's id.
-pub(super) fn find_external(connection: &Connection, external: &str) -> Result<Option<i64>, StoreError> {
+pub(super) fn find_external(
+    connection: &Connection,
+    external: &str,
+) -> Result<Option<i64>, StoreError> {
     find(
         connection,
         "SELECT id FROM traces WHERE external_trace_id = ?1 ORDER BY trace_id IS NULL, sort_at DESC LIMIT 1",
@@ -29,7 +39,10 @@ pub(super) fn find_external(connection: &Connection, external: &str) -> Result<O
 }
 
 /// What was said by a caller's id before its trace came.
-pub(super) fn find_without_trace_id(connection: &Connection, external: &str) -> Result<Option<i64>, StoreError> {
+pub(super) fn find_without_trace_id(
+    connection: &Connection,
+    external: &str,
+) -> Result<Option<i64>, StoreError> {
     find(
         connection,
         "SELECT id FROM traces WHERE external_trace_id = ?1 AND trace_id IS NULL AND span_count = 0",
@@ -38,19 +51,32 @@ pub(super) fn find_without_trace_id(connection: &Connection, external: &str) -> 
 }
 
 fn find(connection: &Connection, sql: &str, id: &str) -> Result<Option<i64>, StoreError> {
-    Ok(connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
+    Ok(connection
+        .prepare_cached(sql)?
+        .query_row([id], |row| row.get(0))
+        .optional()?)
 }
 
-pub(super) fn name_trace(connection: &Connection, row: i64, trace_id: &str) -> Result<(), StoreError> {
+pub(super) fn name_trace(
+    connection: &Connection,
+    row: i64,
+    trace_id: &str,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE traces SET trace_id = ?2 WHERE id = ?1")?
         .execute(params![row, trace_id])?;
     Ok(())
 }
 
-pub(super) fn name_externally(connection: &Connection, row: i64, external: &str) -> Result<(), StoreError> {
+pub(super) fn name_externally(
+    connection: &Connection,
+    row: i64,
+    external: &str,
+) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE traces SET external_trace_id = ?2 WHERE id = ?1 AND external_trace_id IS NULL")?
+        .prepare_cached(
+            "UPDATE traces SET external_trace_id = ?2 WHERE id = ?1 AND external_trace_id IS NULL",
+        )?
         .execute(params![row, external])?;
     Ok(())
 }
@@ -75,11 +101,14 @@ pub(super) fn absorb(connection: &Connection, row: i64, nameless: i64) -> Result
     Ok(())
 }
 
-pub(super) fn load_trace<'a>(connection: &Connection, row: i64) -> Result<TraceState<'a>, StoreError> {
+pub(super) fn load_trace<'a>(
+    connection: &Connection,
+    row: i64,
+) -> Result<TraceState<'a>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT name, started_at, ended_at, duration, said_status, error_kind, error_message,
             runs, begun, span_count, error_count, open_count, usage, agent_name, user_id, account_id,
-            session_id, conversation_id, tags, link_trace_id, link_span_id, first_at, facts_at, writer
+            session_id, conversation_id, tags, input_preview, link_trace_id, link_span_id, first_at, facts_at, writer
          FROM traces WHERE id = ?1",
     )?;
     Ok(statement.query_row([row], |row| {
@@ -99,6 +128,7 @@ pub(super) fn load_trace<'a>(connection: &Connection, row: i64) -> Result<TraceS
             session_id: text(row, "session_id")?,
             conversation_id: text(row, "conversation_id")?,
             tags: json(row, "tags")?,
+            input_preview: row.get("input_preview")?,
             link_trace_id: text(row, "link_trace_id")?,
             link_span_id: text(row, "link_span_id")?,
             first_at: row.get("first_at")?,
@@ -156,9 +186,14 @@ fn text<'a>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Cow<'a, str>
 }
 
 /// A column of JSON of our own; what is not there, or not ours, is empty.
-pub(super) fn json<T: Default + for<'de> serde::Deserialize<'de>>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+pub(super) fn json<T: Default + for<'de> serde::Deserialize<'de>>(
+    row: &Row<'_>,
+    column: &str,
+) -> rusqlite::Result<T> {
     let text: Option<String> = row.get(column)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(text
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default())
 }
 
 fn usage(usage: &Usage) -> Option<String> {
@@ -180,7 +215,7 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
                 error_message = ?8, runs = ?9, begun = ?10, span_count = ?11, error_count = ?12,
                 open_count = ?13, usage = ?14, agent_name = ?15, user_id = ?16, account_id = ?17,
                 session_id = ?18, conversation_id = ?19, tags = ?20, link_trace_id = ?21, link_span_id = ?22,
-                first_at = ?23, facts_at = ?24, writer = ?25, version = version + 1
+                first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26, version = version + 1
              WHERE id = ?1",
         )?
         .execute(params![
@@ -209,12 +244,17 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
             state.first_at,
             state.facts_at,
             state.writer,
+            state.input_preview,
         ])?;
     Ok(())
 }
 
 /// Writes a span's row and gives its number.
-pub(super) fn span(connection: &Connection, trace: i64, span: &mut SpanEntry<'_>) -> Result<i64, StoreError> {
+pub(super) fn span(
+    connection: &Connection,
+    trace: i64,
+    span: &mut SpanEntry<'_>,
+) -> Result<i64, StoreError> {
     let state = &span.state;
     let life = &state.life;
     let sql = if span.row.is_none() {
@@ -251,22 +291,50 @@ pub(super) fn span(connection: &Connection, trace: i64, span: &mut SpanEntry<'_>
     Ok(span.row.unwrap_or_else(|| connection.last_insert_rowid()))
 }
 
-pub(super) fn span_payloads(connection: &Connection, row: i64, span: &SpanState<'_>) -> Result<(), StoreError> {
+pub(super) fn span_payloads(
+    connection: &Connection,
+    row: i64,
+    span: &SpanState<'_>,
+) -> Result<(), StoreError> {
     let table = "span_payloads";
-    put(connection, table, payload::id(row, payload::INPUT), span.input)?;
-    put(connection, table, payload::id(row, payload::OUTPUT), span.output)?;
+    put(
+        connection,
+        table,
+        payload::id(row, payload::INPUT),
+        span.input,
+    )?;
+    put(
+        connection,
+        table,
+        payload::id(row, payload::OUTPUT),
+        span.output,
+    )?;
     // What a stream has brought so far is of no interest once its output is there.
     let preview = span.preview.filter(|_| span.output.is_none());
-    put(connection, table, payload::id(row, payload::PREVIEW), preview)?;
+    put(
+        connection,
+        table,
+        payload::id(row, payload::PREVIEW),
+        preview,
+    )?;
     if span.attributes.changed {
         let body = span.attributes.to_json();
         let said = Some((span.attributes.at, body.as_str()));
-        put(connection, table, payload::id(row, payload::ATTRIBUTES), said)?;
+        put(
+            connection,
+            table,
+            payload::id(row, payload::ATTRIBUTES),
+            said,
+        )?;
     }
     Ok(())
 }
 
-pub(super) fn trace_payloads(connection: &Connection, row: i64, trace: &TraceState<'_>) -> Result<(), StoreError> {
+pub(super) fn trace_payloads(
+    connection: &Connection,
+    row: i64,
+    trace: &TraceState<'_>,
+) -> Result<(), StoreError> {
     let table = "trace_payloads";
     let agent = trace.agent.map(|(at, agent)| (at, to_json(agent)));
     let ids = trace.ids.map(|(at, ids)| (at, to_json(ids)));
@@ -274,7 +342,11 @@ pub(super) fn trace_payloads(connection: &Connection, row: i64, trace: &TraceSta
         .attributes
         .changed
         .then(|| (trace.attributes.at, trace.attributes.to_json()));
-    for (what, said) in [(payload::AGENT, agent), (payload::IDS, ids), (payload::ATTRIBUTES, attributes)] {
+    for (what, said) in [
+        (payload::AGENT, agent),
+        (payload::IDS, ids),
+        (payload::ATTRIBUTES, attributes),
+    ] {
         let said = said.as_ref().map(|(at, body)| (*at, body.as_str()));
         put(connection, table, payload::id(row, what), said)?;
     }
@@ -303,7 +375,11 @@ fn put(connection: &Connection, table: &str, id: i64, said: Said<'_>) -> Result<
 }
 
 /// Finds the trace of a caller of which only the span is named.
-pub(super) fn resolve_link(connection: &Connection, row: i64, trace: &mut TraceState<'_>) -> Result<(), StoreError> {
+pub(super) fn resolve_link(
+    connection: &Connection,
+    row: i64,
+    trace: &mut TraceState<'_>,
+) -> Result<(), StoreError> {
     if trace.link_trace_id.is_some() {
         return Ok(());
     }

@@ -26,6 +26,7 @@ CREATE TABLE traces (
     session_id TEXT,
     conversation_id TEXT,
     tags TEXT,
+    input_preview TEXT,
     link_trace_id TEXT,
     link_span_id TEXT,
     first_at INTEGER,

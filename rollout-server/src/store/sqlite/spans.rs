@@ -49,9 +49,20 @@ struct Place {
 }
 
 impl Trees {
-    fn of(&self, connection: &Connection, trace: i64, version: i64) -> Result<Arc<Tree>, StoreError> {
+    fn of(
+        &self,
+        connection: &Connection,
+        trace: i64,
+        version: i64,
+    ) -> Result<Arc<Tree>, StoreError> {
         let known = |tree: &&Arc<Tree>| (tree.trace, tree.version) == (trace, version);
-        if let Some(tree) = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().find(known) {
+        if let Some(tree) = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .find(known)
+        {
             return Ok(Arc::clone(tree));
         }
         let tree = Arc::new(Tree {
@@ -100,9 +111,11 @@ pub(super) fn page(
         return Ok(None);
     };
     let tree = trees.of(connection, trace, version)?;
-    let start = usize::try_from(offset).map_or(tree.places.len(), |offset| offset.min(tree.places.len()));
+    let start =
+        usize::try_from(offset).map_or(tree.places.len(), |offset| offset.min(tree.places.len()));
     let end = tree.places.len().min(start + limit.min(MAX_SPANS) as usize);
-    let mut statement = connection.prepare_cached(&format!("SELECT {ROW} FROM spans WHERE id = ?1"))?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {ROW} FROM spans WHERE id = ?1"))?;
     let spans = tree.places[start..end]
         .iter()
         .map(|place| statement.query_row([place.row], |row| span_row(row, *place)))
@@ -118,9 +131,13 @@ fn span_row(row: &Row<'_>, place: Place) -> rusqlite::Result<SpanRow> {
     let usage: rollout_core::event::Usage = json(row, "usage")?;
     Ok(SpanRow {
         span_id: row.get("span_id")?,
-        parent_span_id: row.get::<_, Option<String>>("parent")?.filter(|_| place.has_parent),
+        parent_span_id: row
+            .get::<_, Option<String>>("parent")?
+            .filter(|_| place.has_parent),
         depth: place.depth,
-        kind: row.get::<_, Option<String>>("kind")?.unwrap_or_else(|| "span".to_owned()),
+        kind: row
+            .get::<_, Option<String>>("kind")?
+            .unwrap_or_else(|| "span".to_owned()),
         name: row.get("name")?,
         status: row.get("status")?,
         started_at: time(started_at),
@@ -142,8 +159,9 @@ pub(super) fn detail(
     let Some((trace, version)) = detail::find(connection, trace_id)? else {
         return Ok(None);
     };
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {ROW} FROM spans WHERE trace = ?1 AND span_id = ?2"))?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ROW} FROM spans WHERE trace = ?1 AND span_id = ?2"
+    ))?;
     let tree = trees.of(connection, trace, version)?;
     let found = statement.query_row(params![trace, span_id], |row| {
         let id: i64 = row.get("id")?;
@@ -153,7 +171,12 @@ pub(super) fn detail(
             depth: 0,
             has_parent: false,
         });
-        Ok((id, span_row(row, place)?, row.get("ended_at")?, row.get("tool_call_id")?))
+        Ok((
+            id,
+            span_row(row, place)?,
+            row.get("ended_at")?,
+            row.get("tool_call_id")?,
+        ))
     });
     let Some((id, mut row, ended_at, tool_call_id)) = found.optional()? else {
         return Ok(None);
@@ -176,10 +199,14 @@ pub(super) fn detail(
         ended_at: time(ended_at),
         tool_call_id,
         input: payloads.take(payload::INPUT),
-        output: payloads.take(payload::OUTPUT).or_else(|| payloads.take(payload::PREVIEW)),
+        output: payloads
+            .take(payload::OUTPUT)
+            .or_else(|| payloads.take(payload::PREVIEW)),
         attributes,
         code: (code != CodeLocation::default()).then_some(code),
-        truncated: truncated.and_then(|sizes| read(sizes.as_str())).unwrap_or_default(),
+        truncated: truncated
+            .and_then(|sizes| read(sizes.as_str()))
+            .unwrap_or_default(),
         events: detail::span_events(connection, trace, span_id)?,
     }))
 }

@@ -60,7 +60,9 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("rollout-store".to_owned())
             .spawn(move || write.run(&queue))
-            .map_err(|error| StoreError::Database(format!("cannot start the writing thread: {error}")))?;
+            .map_err(|error| {
+                StoreError::Database(format!("cannot start the writing thread: {error}"))
+            })?;
         Ok(Self {
             jobs: Some(jobs),
             waiting,
@@ -109,8 +111,13 @@ impl Drop for Writer {
 
 /// About what an event takes in memory.
 fn size(event: &Event) -> usize {
-    let raw = |object: &Option<RawObject>| object.as_ref().map_or(0, |object| object.as_str().len());
-    let content = event.message.content.as_ref().map_or(0, |content| content.as_str().len());
+    let raw =
+        |object: &Option<RawObject>| object.as_ref().map_or(0, |object| object.as_str().len());
+    let content = event
+        .message
+        .content
+        .as_ref()
+        .map_or(0, |content| content.as_str().len());
     size_of::<Event>() + raw(&event.attributes) + raw(&event.raw) + content
 }
 
@@ -140,7 +147,9 @@ impl Write {
 
     /// Changes when another connection changes the file.
     fn data_version(&self) -> Option<i64> {
-        self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).ok()
+        self.connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .ok()
     }
 
     /// Commits a job, and whatever waits behind it, in one transaction.
@@ -153,7 +162,11 @@ impl Write {
                 taken += events.len();
             }
             jobs.push(job);
-            next = if taken < GROUP_EVENTS { queue.try_recv().ok() } else { None };
+            next = if taken < GROUP_EVENTS {
+                queue.try_recv().ok()
+            } else {
+                None
+            };
         }
         let answers = self.write(&jobs);
         if answers.is_ok() {

@@ -5,4 +5,5 @@ pub mod http;
 pub mod present;
 pub mod query;
 pub mod store;
+pub mod terminal;
 pub mod value;

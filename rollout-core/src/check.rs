@@ -30,6 +30,16 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
+    /// There was nobody to ask.
+    pub(crate) fn stopped(enabled: bool) -> Self {
+        Self::failed(if enabled {
+            "the client has been shut down, or did not answer in time".into()
+        } else {
+            "rollout is switched off: set ROLLOUT_ENABLED=true and leave ROLLOUT_DISABLED unset"
+                .into()
+        })
+    }
+
     fn failed(message: String) -> Self {
         Self {
             ok: false,

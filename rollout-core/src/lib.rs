@@ -5,15 +5,34 @@ pub mod event;
 #[cfg(feature = "runtime")]
 mod builder;
 #[cfg(feature = "runtime")]
+mod capture;
+#[cfg(feature = "runtime")]
 mod check;
 #[cfg(feature = "runtime")]
+mod client;
+#[cfg(feature = "runtime")]
+mod clock;
+#[cfg(feature = "runtime")]
 mod config;
+#[cfg(feature = "runtime")]
+mod context;
 #[cfg(feature = "runtime")]
 mod error;
 #[cfg(feature = "runtime")]
 mod export;
 #[cfg(feature = "runtime")]
 mod git;
+#[cfg(feature = "runtime")]
+mod id;
+#[cfg(feature = "runtime")]
+#[doc(hidden)]
+pub mod private;
+#[cfg(feature = "runtime")]
+mod queue;
+#[cfg(feature = "runtime")]
+mod site;
+#[cfg(feature = "runtime")]
+mod span;
 #[cfg(feature = "runtime")]
 mod spool;
 #[cfg(feature = "runtime")]
@@ -27,9 +46,20 @@ pub use crate::export::HttpExporter;
 pub use crate::{
     builder::{Builder, builder},
     check::CheckResult,
+    client::{
+        Client, InitGuard, TraceRef, blocking_check, blocking_flush, blocking_shutdown,
+        capture_event, check, client, current_span, current_trace, feedback, flush, identify_user,
+        init, shutdown, signal, update_current_span, update_current_trace, user,
+    },
     config::secret::Secret,
     config::{Config, ExporterKind, Mask, SpoolKind},
+    context::{AttributesGuard, AttributesScope, WithAttributes, attributes},
     error::{ConfigError, ExportError, FlushError},
     export::{Batch, ConsoleExporter, ExportFuture, Exporter, MemoryExporter, Receipt, Rejection},
+    id::{ParseIdError, SpanId, TraceId},
+    span::{
+        Failure, InCurrentSpan, Outcome, Span, SpanBuilder, SpanEnd, SpanUpdate, ToolBuilder,
+        ToolCall, Trace, TraceBuilder, TraceEnd, TraceUpdate, TracedFuture, spawn, spawn_thread,
+    },
     stats::{DropReason, ExporterStats, FlushReport, Stats},
 };

@@ -1,3 +1,273 @@
-//! The one background thread.
+//! The one background thread: drains the queues, encodes, and hands the lines to [`deliver`].
+//!
+//! It is an OS thread with a single-threaded tokio runtime of its own, so that it depends on nothing of the host's
+//! and holds up nothing there. While the program records it looks every [`BUSY`]; when nothing has come for a while,
+//! every [`IDLE`]. That bounds what `kill -9` can lose.
 
 pub(crate) mod deliver;
+mod encode;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use self::deliver::Delivery;
+pub(crate) use self::encode::{Encoder, Masks, Resource};
+use crate::check::{self, CheckResult};
+use crate::clock::{self, Wall};
+use crate::config::Config;
+use crate::export::Exporter;
+use crate::queue::{LaneReader, Lanes, RecordBuffer};
+use crate::stats::{Counters, DropReason, FlushReport};
+
+/// How often the queues are looked at while the program records.
+const BUSY: Duration = Duration::from_millis(5);
+
+/// How often when it does not.
+const IDLE: Duration = Duration::from_millis(25);
+
+/// Looks in a row that found nothing, after which the program counts as idle.
+const QUIET_LOOKS: u32 = 40;
+
+/// Bytes of records that are encoded in one go, before the exporters get a turn.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What the worker is asked to do.
+pub(crate) enum Command {
+    /// Bring everything that is recorded by now to the spool.
+    Spool(Reply<()>),
+    /// The same, and wait for its delivery until the deadline.
+    Flush(Instant, Reply<FlushReport>),
+    /// Send a diagnostic batch.
+    Check(Reply<CheckResult>),
+    /// Flush, then end.
+    Stop(Instant, Reply<FlushReport>),
+}
+
+/// Where the worker takes commands.
+pub(crate) type Commands = mpsc::UnboundedSender<Command>;
+
+/// The way back to whoever gave a command: a blocked thread or a future, on any runtime or none.
+pub(crate) enum Reply<T> {
+    Thread(std::sync::mpsc::SyncSender<T>),
+    Future(oneshot::Sender<T>),
+}
+
+impl<T> Reply<T> {
+    /// For a thread that blocks.
+    pub(crate) fn thread() -> (Self, std::sync::mpsc::Receiver<T>) {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        (Self::Thread(sender), receiver)
+    }
+
+    /// For a future.
+    pub(crate) fn future() -> (Self, Answer<T>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self::Future(sender), Answer(receiver))
+    }
+
+    fn send(self, value: T) {
+        // Whoever asked may have gone away.
+        match self {
+            Self::Thread(sender) => drop(sender.try_send(value)),
+            Self::Future(sender) => drop(sender.send(value)),
+        }
+    }
+}
+
+/// The worker's answer; `None` where the worker is gone.
+#[derive(Debug)]
+pub(crate) struct Answer<T>(oneshot::Receiver<T>);
+
+impl<T> Future for Answer<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(cx).map(Result::ok)
+    }
+}
+
+/// What the worker starts with.
+pub(crate) struct Start {
+    pub(crate) config: Config,
+    pub(crate) exporters: Vec<Box<dyn Exporter>>,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) encoder: Encoder,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+}
+
+/// Starts the thread; fails where the system has none to give.
+pub(crate) fn start(start: Start) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new()
+        .name("rollout-worker".into())
+        .spawn(move || {
+            let counters = Arc::clone(&start.counters);
+            if catch_unwind(AssertUnwindSafe(|| run(start))).is_err() {
+                counters.warn(format_args!(
+                    "the worker panicked: nothing more is recorded; please report this"
+                ));
+            }
+        })
+}
+
+fn run(start: Start) {
+    let Start {
+        config,
+        exporters,
+        lanes,
+        counters,
+        encoder,
+        commands,
+    } = start;
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            counters.warn(format_args!(
+                "no runtime for the worker, nothing is recorded: {error}"
+            ));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let delivery = Delivery::start(&config, exporters, Arc::clone(&counters));
+        let worker = Worker {
+            config,
+            drain: Drain {
+                lanes,
+                readers: Vec::new(),
+                records: RecordBuffer::default(),
+                lines: Vec::new(),
+                encoder,
+                counters,
+            },
+            delivery,
+            commands,
+        };
+        worker.serve().await;
+    });
+    // A host name that is being looked up must not hold up the end of the process.
+    runtime.shutdown_background();
+}
+
+struct Worker {
+    config: Config,
+    drain: Drain,
+    delivery: Delivery,
+    commands: mpsc::UnboundedReceiver<Command>,
+}
+
+impl Worker {
+    async fn serve(mut self) {
+        let mut quiet = 0;
+        loop {
+            let pause = if quiet < QUIET_LOOKS { BUSY } else { IDLE };
+            match tokio::time::timeout(pause, self.commands.recv()).await {
+                Err(_) => {
+                    let found = self.drain.all(clock::now(), &mut self.delivery).await;
+                    quiet = if found { 0 } else { quiet.saturating_add(1) };
+                }
+                Ok(Some(Command::Spool(reply))) => {
+                    self.drain.all(u64::MAX, &mut self.delivery).await;
+                    self.delivery.hurry();
+                    reply.send(());
+                }
+                Ok(Some(Command::Flush(deadline, reply))) => {
+                    self.drain.all(u64::MAX, &mut self.delivery).await;
+                    let report = self.delivery.flush(deadline);
+                    tokio::spawn(async move { reply.send(report.await) });
+                }
+                Ok(Some(Command::Check(reply))) => {
+                    let config = self.config.clone();
+                    tokio::spawn(async move { reply.send(check::check(&config).await) });
+                }
+                Ok(Some(Command::Stop(deadline, reply))) => {
+                    self.drain.all(u64::MAX, &mut self.delivery).await;
+                    reply.send(self.delivery.stop(deadline).await);
+                    return;
+                }
+                // Every handle is gone without a word: what there is goes to the spool.
+                Ok(None) => {
+                    self.drain.all(u64::MAX, &mut self.delivery).await;
+                    self.delivery.stop(Instant::now()).await;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// From the queues to lines.
+struct Drain {
+    lanes: Arc<Lanes>,
+    readers: Vec<LaneReader>,
+    records: RecordBuffer,
+    lines: Vec<u8>,
+    encoder: Encoder,
+    counters: Arc<Counters>,
+}
+
+impl Drain {
+    /// Brings all records up to this time to the spool, in the order of time over all threads. Returns whether
+    /// there were any.
+    ///
+    /// A record that another one caused was written before it, so it is in a queue by the time that the other one is
+    /// not newer than `until`: cause comes before effect in the spool.
+    async fn all(&mut self, until: u64, delivery: &mut Delivery) -> bool {
+        self.encoder.set_clock(Wall::now());
+        let mut found = false;
+        loop {
+            self.readers.extend(self.lanes.take_new());
+            self.records.clear();
+            let mut complete = true;
+            let share = (BATCH_BYTES / self.readers.len().max(1)).max(64 * 1024);
+            for reader in &mut self.readers {
+                let bound = self.records.bytes() + share;
+                complete &= reader.read(&mut self.records, until, bound);
+            }
+            self.readers.retain(|reader| !reader.is_finished());
+            if self.records.is_empty() {
+                delivery.append(&[], 0);
+                return found;
+            }
+            found = true;
+            self.encode(delivery);
+            if complete {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn encode(&mut self, delivery: &mut Delivery) {
+        const LINES_KEPT: usize = 4 << 20;
+        self.records.sort();
+        self.lines.clear();
+        self.lines.shrink_to(LINES_KEPT);
+        let mut events = 0;
+        for (record, payload) in self.records.iter() {
+            let whole = self.lines.len();
+            let encoder = &mut self.encoder;
+            let lines = &mut self.lines;
+            match catch_unwind(AssertUnwindSafe(|| encoder.encode(record, payload, lines))) {
+                Ok(encoded) => events += encoded,
+                Err(_) => {
+                    self.lines.truncate(whole);
+                    self.counters.dropped(DropReason::Encode, 1);
+                }
+            }
+        }
+        self.counters.recorded(u64::from(events));
+        delivery.append(&self.lines, events);
+    }
+}

@@ -1,0 +1,554 @@
+//! The serializer in front of [`ValueWriter`]: every method in one quiet file.
+
+use std::fmt;
+
+use serde::ser::{self, Impossible, Serialize};
+
+use super::binary::{Hash, media_type};
+use super::{Tag, ValueWriter};
+
+/// Why serialization ended early.
+#[derive(Debug)]
+pub(crate) struct Stop(Option<String>);
+
+impl Stop {
+    /// The bound is reached; what there is stays.
+    pub(super) fn bound() -> Self {
+        Self(None)
+    }
+
+    /// What went wrong, or nothing where the bound was reached.
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason().unwrap_or("the bound is reached"))
+    }
+}
+
+impl std::error::Error for Stop {}
+
+impl ser::Error for Stop {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(Some(message.to_string()))
+    }
+}
+
+type Writer<'w, 'a> = &'w mut ValueWriter<'a>;
+
+impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
+    type Ok = ();
+    type Error = Stop;
+    type SerializeSeq = Items<'w, 'a>;
+    type SerializeTuple = Items<'w, 'a>;
+    type SerializeTupleStruct = Items<'w, 'a>;
+    type SerializeTupleVariant = Items<'w, 'a>;
+    type SerializeMap = Fields<'w, 'a>;
+    type SerializeStruct = Fields<'w, 'a>;
+    type SerializeStructVariant = Fields<'w, 'a>;
+
+    fn serialize_bool(self, value: bool) -> Result<(), Stop> {
+        self.fixed(if value { Tag::True } else { Tag::False }, [])
+    }
+
+    fn serialize_i8(self, value: i8) -> Result<(), Stop> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i16(self, value: i16) -> Result<(), Stop> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i32(self, value: i32) -> Result<(), Stop> {
+        self.serialize_i64(value.into())
+    }
+
+    fn serialize_i64(self, value: i64) -> Result<(), Stop> {
+        self.fixed(Tag::I64, value.to_le_bytes())
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<(), Stop> {
+        self.number(&value.to_string())
+    }
+
+    fn serialize_u8(self, value: u8) -> Result<(), Stop> {
+        self.last_byte = Some(value);
+        self.fixed(Tag::U8, [value])
+    }
+
+    fn serialize_u16(self, value: u16) -> Result<(), Stop> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u32(self, value: u32) -> Result<(), Stop> {
+        self.serialize_u64(value.into())
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<(), Stop> {
+        self.fixed(Tag::U64, value.to_le_bytes())
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<(), Stop> {
+        self.number(&value.to_string())
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), Stop> {
+        self.fixed(Tag::F32, value.to_le_bytes())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Stop> {
+        self.fixed(Tag::F64, value.to_le_bytes())
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Stop> {
+        self.text(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Stop> {
+        self.text(value)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Stop> {
+        self.bytes(value)
+    }
+
+    fn serialize_none(self) -> Result<(), Stop> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Stop> {
+        self.fixed(Tag::Null, [])
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Stop> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<(), Stop> {
+        self.text(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        value: &T,
+    ) -> Result<(), Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Stop> {
+        let mut fields = Fields::open(self, false)?;
+        fields.field(variant, value)?;
+        fields.close();
+        Ok(())
+    }
+
+    fn serialize_seq(self, _length: Option<usize>) -> Result<Items<'w, 'a>, Stop> {
+        Items::open(self, false)
+    }
+
+    fn serialize_tuple(self, _length: usize) -> Result<Items<'w, 'a>, Stop> {
+        Items::open(self, false)
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _name: &'static str,
+        _length: usize,
+    ) -> Result<Items<'w, 'a>, Stop> {
+        Items::open(self, false)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _length: usize,
+    ) -> Result<Items<'w, 'a>, Stop> {
+        self.begin(Tag::Map)?;
+        self.key(variant);
+        Items::open(self, true)
+    }
+
+    fn serialize_map(self, _length: Option<usize>) -> Result<Fields<'w, 'a>, Stop> {
+        Fields::open(self, false)
+    }
+
+    fn serialize_struct(self, _name: &'static str, _length: usize) -> Result<Fields<'w, 'a>, Stop> {
+        Fields::open(self, false)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _length: usize,
+    ) -> Result<Fields<'w, 'a>, Stop> {
+        self.begin(Tag::Map)?;
+        self.key(variant);
+        Fields::open(self, true)
+    }
+}
+
+/// As many bytes in a row as make a sequence binary data.
+const BINARY_FROM: u64 = 64;
+
+/// A sequence being written.
+pub(crate) struct Items<'w, 'a> {
+    writer: Writer<'w, 'a>,
+    wrapped: bool,
+    skipped: u64,
+    start: (usize, usize),
+    /// Items so far while all of them are bytes, and what they add up to.
+    bytes: Option<(u64, Hash, [u8; 16])>,
+}
+
+impl<'w, 'a> Items<'w, 'a> {
+    fn open(writer: Writer<'w, 'a>, wrapped: bool) -> Result<Self, Stop> {
+        let start = writer.mark();
+        writer.begin(Tag::Seq)?;
+        Ok(Self {
+            writer,
+            wrapped,
+            skipped: 0,
+            start,
+            bytes: Some((0, Hash::EMPTY, [0; 16])),
+        })
+    }
+
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        if self.writer.is_stopped() {
+            return Err(Stop::bound());
+        }
+        if self.bytes.is_some() {
+            return self.first_items(value);
+        }
+        if self.skipped > 0 || self.writer.is_nearly_full() {
+            self.skipped += 1;
+            return self.writer.pass_over(value);
+        }
+        value.serialize(&mut *self.writer)
+    }
+
+    /// An item of a sequence that may still turn out to be binary data.
+    fn first_items<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.writer.last_byte = None;
+        let Some((count, mut hash, mut head)) = self.bytes.take() else {
+            return Ok(());
+        };
+        if count > BINARY_FROM {
+            let mark = self.writer.mark();
+            value.serialize(&mut *self.writer)?;
+            self.writer.withdraw(mark);
+        } else {
+            value.serialize(&mut *self.writer)?;
+        }
+        if let Some(byte) = self.writer.last_byte {
+            if let Some(slot) = head.get_mut(count as usize) {
+                *slot = byte;
+            }
+            hash.byte(byte);
+            self.bytes = Some((count + 1, hash, head));
+        } else if count > BINARY_FROM {
+            self.bytes = Some((count + 1, hash, head));
+        }
+        Ok(())
+    }
+
+    fn close(self) {
+        if let Some((count, hash, head)) = self.bytes.filter(|(count, ..)| *count > BINARY_FROM) {
+            self.writer.withdraw_open(self.start);
+            self.writer.binary(count, hash, media_type(&head));
+        } else {
+            if self.skipped > 0 {
+                self.writer.cut_here(Tag::CutItems, self.skipped);
+            }
+            self.writer.close();
+        }
+        if self.wrapped {
+            self.writer.close();
+        }
+    }
+}
+
+/// A map or struct being written.
+pub(crate) struct Fields<'w, 'a> {
+    writer: Writer<'w, 'a>,
+    wrapped: bool,
+    skipped: u64,
+    sensitive: bool,
+}
+
+impl<'w, 'a> Fields<'w, 'a> {
+    fn open(writer: Writer<'w, 'a>, wrapped: bool) -> Result<Self, Stop> {
+        writer.begin(Tag::Map)?;
+        Ok(Self {
+            writer,
+            wrapped,
+            skipped: 0,
+            sensitive: false,
+        })
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+        if self.must_skip()? {
+            return self.pass_over(value);
+        }
+        self.writer.key(key);
+        if self.writer.keys.is_sensitive_static(key) {
+            self.writer.tag(Tag::Redacted);
+            return Ok(());
+        }
+        value.serialize(&mut *self.writer)
+    }
+
+    fn must_skip(&self) -> Result<bool, Stop> {
+        if self.writer.is_stopped() {
+            return Err(Stop::bound());
+        }
+        Ok(self.skipped > 0 || self.writer.left < 64)
+    }
+
+    fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.skipped += 1;
+        self.writer.pass_over(value)
+    }
+
+    fn close(self) {
+        if self.skipped > 0 {
+            self.writer.cut_here(Tag::CutFields, self.skipped);
+        }
+        self.writer.close();
+        if self.wrapped {
+            self.writer.close();
+        }
+    }
+}
+
+macro_rules! items {
+    ($($trait:ident :: $method:ident),*) => {$(
+        impl ser::$trait for Items<'_, '_> {
+            type Ok = ();
+            type Error = Stop;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+                self.item(value)
+            }
+
+            fn end(self) -> Result<(), Stop> {
+                self.close();
+                Ok(())
+            }
+        }
+    )*};
+}
+
+items!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
+);
+
+macro_rules! fields {
+    ($($trait:ident),*) => {$(
+        impl ser::$trait for Fields<'_, '_> {
+            type Ok = ();
+            type Error = Stop;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+                self.field(key, value)
+            }
+
+            fn end(self) -> Result<(), Stop> {
+                self.close();
+                Ok(())
+            }
+        }
+    )*};
+}
+
+fields!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Fields<'_, '_> {
+    type Ok = ();
+    type Error = Stop;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Stop> {
+        if self.must_skip()? {
+            self.skipped += 1;
+            return Ok(());
+        }
+        let key = key.serialize(KeyText)?;
+        self.writer.key(&key);
+        self.sensitive = self.writer.keys.is_sensitive(&key);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        if self.skipped > 0 {
+            self.skipped -= 1;
+            return self.pass_over(value);
+        }
+        if std::mem::take(&mut self.sensitive) {
+            self.writer.tag(Tag::Redacted);
+            return Ok(());
+        }
+        value.serialize(&mut *self.writer)
+    }
+
+    fn end(self) -> Result<(), Stop> {
+        self.close();
+        Ok(())
+    }
+}
+
+/// Makes the text of a map's key, as JSON wants one.
+struct KeyText;
+
+fn no_key<T>() -> Result<T, Stop> {
+    Err(ser::Error::custom(
+        "a map has a key that is no text, number or bool",
+    ))
+}
+
+macro_rules! key_texts {
+    ($($method:ident($type:ty)),*) => {$(
+        fn $method(self, value: $type) -> Result<String, Stop> {
+            Ok(value.to_string())
+        }
+    )*};
+}
+
+impl ser::Serializer for KeyText {
+    type Ok = String;
+    type Error = Stop;
+    type SerializeSeq = Impossible<String, Stop>;
+    type SerializeTuple = Impossible<String, Stop>;
+    type SerializeTupleStruct = Impossible<String, Stop>;
+    type SerializeTupleVariant = Impossible<String, Stop>;
+    type SerializeMap = Impossible<String, Stop>;
+    type SerializeStruct = Impossible<String, Stop>;
+    type SerializeStructVariant = Impossible<String, Stop>;
+
+    key_texts! {
+        serialize_bool(bool), serialize_i8(i8), serialize_i16(i16), serialize_i32(i32), serialize_i64(i64),
+        serialize_i128(i128), serialize_u8(u8), serialize_u16(u16), serialize_u32(u32), serialize_u64(u64),
+        serialize_u128(u128), serialize_f32(f32), serialize_f64(f64), serialize_char(char), serialize_str(&str)
+    }
+
+    fn serialize_bytes(self, _value: &[u8]) -> Result<String, Stop> {
+        no_key()
+    }
+
+    fn serialize_none(self) -> Result<String, Stop> {
+        no_key()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<String, Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<String, Stop> {
+        no_key()
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<String, Stop> {
+        no_key()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+    ) -> Result<String, Stop> {
+        Ok(variant.to_owned())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        value: &T,
+    ) -> Result<String, Stop> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        _variant: &'static str,
+        _value: &T,
+    ) -> Result<String, Stop> {
+        no_key()
+    }
+
+    fn serialize_seq(self, _length: Option<usize>) -> Result<Self::SerializeSeq, Stop> {
+        no_key()
+    }
+
+    fn serialize_tuple(self, _length: usize) -> Result<Self::SerializeTuple, Stop> {
+        no_key()
+    }
+
+    fn serialize_tuple_struct(
+        self,
+        _name: &'static str,
+        _length: usize,
+    ) -> Result<Self::SerializeTupleStruct, Stop> {
+        no_key()
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        _variant: &'static str,
+        _length: usize,
+    ) -> Result<Self::SerializeTupleVariant, Stop> {
+        no_key()
+    }
+
+    fn serialize_map(self, _length: Option<usize>) -> Result<Self::SerializeMap, Stop> {
+        no_key()
+    }
+
+    fn serialize_struct(
+        self,
+        _name: &'static str,
+        _length: usize,
+    ) -> Result<Self::SerializeStruct, Stop> {
+        no_key()
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        _variant: &'static str,
+        _length: usize,
+    ) -> Result<Self::SerializeStructVariant, Stop> {
+        no_key()
+    }
+}

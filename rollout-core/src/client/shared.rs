@@ -1,0 +1,106 @@
+//! What a client's handles, the threads that record for it and its worker share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use super::Inner;
+use crate::capture::KeyMatcher;
+use crate::queue::Lanes;
+use crate::stats::Counters;
+use crate::worker::Commands;
+
+/// What the caller's side needs to know of the configuration.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) capture_input: bool,
+    pub(crate) capture_output: bool,
+    /// Bytes of one captured value.
+    pub(crate) max_value_bytes: usize,
+    pub(crate) keys: KeyMatcher,
+    /// Traces whose low half is at most this are recorded.
+    pub(crate) sampled_up_to: Option<u64>,
+}
+
+impl Settings {
+    /// The bound for [`Settings::sampled_up_to`] of a rate from 0 to 1.
+    pub(crate) fn threshold(rate: f64) -> Option<u64> {
+        // A cast from float saturates, so 1.0 takes every trace.
+        (rate > 0.0).then(|| (rate * u64::MAX as f64) as u64)
+    }
+
+    /// Whether this trace is recorded: by its id, so that all processes agree.
+    #[inline]
+    pub(crate) fn samples(&self, trace: u128) -> bool {
+        self.sampled_up_to
+            .is_some_and(|threshold| trace as u64 <= threshold)
+    }
+}
+
+/// The part of a client that threads hold on to.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// From 1; never used twice.
+    pub(crate) id: u32,
+    pub(crate) settings: Settings,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) commands: Commands,
+    /// The handles' side, for those who find the client by the current span.
+    pub(super) inner: Weak<Inner>,
+    stopped: AtomicBool,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+static RUNNING: RwLock<Option<HashMap<u32, Arc<Shared>>>> = RwLock::new(None);
+
+impl Shared {
+    /// A running client, found by its number from now on.
+    pub(super) fn start(
+        settings: Settings,
+        max_queue_bytes: usize,
+        counters: Arc<Counters>,
+        commands: Commands,
+        inner: Weak<Inner>,
+    ) -> Arc<Self> {
+        let shared = Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            settings,
+            lanes: Lanes::new(max_queue_bytes, counters),
+            commands,
+            inner,
+            stopped: AtomicBool::new(false),
+        });
+        RUNNING
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_default()
+            .insert(shared.id, Arc::clone(&shared));
+        crate::context::client_started();
+        shared
+    }
+
+    /// The running client of a number.
+    pub(crate) fn find(id: u32) -> Option<Arc<Self>> {
+        let running = RUNNING.read().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref()?.get(&id).cloned()
+    }
+
+    /// No thread records for this client from now on. Returns whether it was running.
+    pub(crate) fn stop(&self) -> bool {
+        if self.stopped.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        let mut running = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = running.as_mut() {
+            running.remove(&self.id);
+        }
+        drop(running);
+        crate::context::client_stopped(self.id);
+        self.lanes.close();
+        true
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}

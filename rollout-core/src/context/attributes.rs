@@ -1,0 +1,240 @@
+//! Scopes of attributes: what is said of whom, for all that begins inside.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll};
+
+use pin_project::pin_project;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::capture::KeyMatcher;
+use crate::client::Settings;
+use crate::span::record::{Field, PutField};
+use crate::span::start::put_entry;
+
+/// A scope that holds nothing yet.
+///
+/// What begins inside it, traces and spans alike, carries its user, session, conversation, tags and metadata. Scopes
+/// nest: the inner user, session and conversation win, tags are united, metadata is merged by key and the inner wins.
+///
+/// ```
+/// rollout_core::attributes()
+///     .user_id("cus_123")
+///     .tags(["beta"])
+///     .metadata("plan", "pro")
+///     .in_scope(|| { /* call annotated functions */ });
+/// ```
+pub fn attributes() -> AttributesScope {
+    AttributesScope::default()
+}
+
+/// Attributes for all that begins inside a scope; made by [`attributes`].
+#[derive(Debug, Clone, Default)]
+#[must_use = "a scope does nothing until it is entered"]
+pub struct AttributesScope {
+    user_id: Option<String>,
+    session_id: Option<String>,
+    conversation_id: Option<String>,
+    tags: Vec<String>,
+    metadata: BTreeMap<String, Value>,
+}
+
+impl AttributesScope {
+    /// Whom it is for.
+    pub fn user_id(mut self, id: impl Into<String>) -> Self {
+        self.user_id = Some(id.into());
+        self
+    }
+
+    /// The session that it belongs to.
+    pub fn session_id(mut self, id: impl Into<String>) -> Self {
+        self.session_id = Some(id.into());
+        self
+    }
+
+    /// The conversation that it belongs to.
+    pub fn conversation_id(mut self, id: impl Into<String>) -> Self {
+        self.conversation_id = Some(id.into());
+        self
+    }
+
+    /// Tags, in addition to those there are.
+    pub fn tags<I>(mut self, tags: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// One entry of metadata. A value that cannot be serialized is recorded as `null`.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
+        let value = serde_json::to_value(value).unwrap_or_default();
+        self.metadata.insert(key.into(), value);
+        self
+    }
+
+    /// Runs `body` inside the scope.
+    pub fn in_scope<R>(self, body: impl FnOnce() -> R) -> R {
+        let _guard = self.enter();
+        body()
+    }
+
+    /// Enters the scope until the guard is dropped.
+    pub fn enter(self) -> AttributesGuard {
+        AttributesGuard {
+            outer: replace(Some(Arc::new(Scope::inside(current().as_deref(), self)))),
+            stays: PhantomData,
+        }
+    }
+
+    /// The future inside the scope, wherever it is polled.
+    pub(crate) fn around<F: Future>(self, future: F) -> WithAttributes<F> {
+        WithAttributes {
+            inner: future,
+            scope: Arc::new(Scope::inside(current().as_deref(), self)),
+        }
+    }
+}
+
+/// The thread is inside a scope of attributes until this is dropped.
+#[derive(Debug)]
+#[must_use = "the scope is left when the guard is dropped"]
+pub struct AttributesGuard {
+    outer: Option<Arc<Scope>>,
+    stays: PhantomData<*const ()>,
+}
+
+impl Drop for AttributesGuard {
+    fn drop(&mut self) {
+        replace(self.outer.take());
+    }
+}
+
+/// A future inside a scope of attributes.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+#[pin_project]
+pub struct WithAttributes<F> {
+    #[pin]
+    inner: F,
+    scope: Arc<Scope>,
+}
+
+impl<F: Future> Future for WithAttributes<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _guard = AttributesGuard {
+            outer: replace(Some(Arc::clone(this.scope))),
+            stays: PhantomData,
+        };
+        this.inner.poll(cx)
+    }
+}
+
+/// Scopes merged, and the fields they come to.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    merged: AttributesScope,
+    payload: Vec<u8>,
+}
+
+impl Scope {
+    fn inside(outer: Option<&Self>, inner: AttributesScope) -> Self {
+        let mut merged = outer.map(|outer| outer.merged.clone()).unwrap_or_default();
+        merged.user_id = inner.user_id.or(merged.user_id);
+        merged.session_id = inner.session_id.or(merged.session_id);
+        merged.conversation_id = inner.conversation_id.or(merged.conversation_id);
+        for tag in inner.tags {
+            if !merged.tags.contains(&tag) {
+                merged.tags.push(tag);
+            }
+        }
+        merged.metadata.extend(inner.metadata);
+        let payload = merged.payload();
+        Self { merged, payload }
+    }
+}
+
+impl AttributesScope {
+    fn payload(&self) -> Vec<u8> {
+        let mut payload = Vec::new();
+        let ids = [
+            (Field::UserId, &self.user_id),
+            (Field::SessionId, &self.session_id),
+            (Field::ConversationId, &self.conversation_id),
+        ];
+        for (field, id) in ids {
+            if let Some(id) = id {
+                payload.put(field, id.as_bytes());
+            }
+        }
+        for tag in &self.tags {
+            payload.put(Field::Tag, tag.as_bytes());
+        }
+        let settings = Settings {
+            capture_input: true,
+            capture_output: true,
+            max_value_bytes: 16 * 1024,
+            keys: KeyMatcher::default(),
+            sampled_up_to: None,
+        };
+        for (key, value) in &self.metadata {
+            put_entry(&mut payload, &settings, Field::Metadata, key, value);
+        }
+        payload
+    }
+}
+
+/// Whether any scope has ever been entered: without one, nobody looks at the thread-local.
+static USED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static SCOPE: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
+}
+
+/// The scope that this thread is in, to be entered elsewhere.
+pub(crate) fn scope_of_thread() -> AttributesScope {
+    current()
+        .map(|scope| scope.merged.clone())
+        .unwrap_or_default()
+}
+
+fn current() -> Option<Arc<Scope>> {
+    if !USED.load(Ordering::Relaxed) {
+        return None;
+    }
+    SCOPE
+        .try_with(|scope| scope.borrow().clone())
+        .ok()
+        .flatten()
+}
+
+fn replace(scope: Option<Arc<Scope>>) -> Option<Arc<Scope>> {
+    USED.store(true, Ordering::Relaxed);
+    SCOPE
+        .try_with(|current| current.replace(scope))
+        .ok()
+        .flatten()
+}
+
+/// Adds the fields of the scope that this thread is in.
+#[inline]
+pub(crate) fn append_scope(payload: &mut Vec<u8>) {
+    if USED.load(Ordering::Relaxed) {
+        let _ = SCOPE.try_with(|scope| {
+            if let Some(scope) = &*scope.borrow() {
+                payload.extend_from_slice(&scope.payload);
+            }
+        });
+    }
+}

@@ -1,0 +1,120 @@
+//! Which trace and span a thread is in.
+
+mod attributes;
+mod thread;
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub use attributes::{AttributesGuard, AttributesScope, WithAttributes, attributes};
+pub(crate) use attributes::{append_scope, scope_of_thread};
+pub(crate) use thread::{Thread, with_thread};
+
+/// The trace and span that work belongs to: 32 bytes, copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Context {
+    /// 0: no trace is active.
+    pub(crate) trace: u128,
+    /// 0: directly under the trace.
+    pub(crate) span: u64,
+    /// The client that records, or 0 for the global one.
+    pub(crate) client: u32,
+    pub(crate) flags: u32,
+}
+
+/// The trace is recorded.
+pub(crate) const SAMPLED: u32 = 1;
+/// The trace is not: nothing below it is.
+pub(crate) const UNSAMPLED: u32 = 1 << 1;
+/// This span is the root of its trace: its end is the trace's.
+pub(crate) const ROOT: u32 = 1 << 2;
+/// The thread was unwinding already when this began.
+pub(crate) const UNWINDING: u32 = 1 << 3;
+
+impl Context {
+    /// Nowhere.
+    pub(crate) const NONE: Self = Self {
+        trace: 0,
+        span: 0,
+        client: 0,
+        flags: 0,
+    };
+
+    /// What the children of this context inherit of its flags.
+    #[inline]
+    pub(crate) fn inherited(self) -> u32 {
+        self.flags & (SAMPLED | UNSAMPLED)
+    }
+}
+
+thread_local! {
+    // No destructor, so that it can be read from the destructors of other thread-locals.
+    static CURRENT: Cell<Context> = const { Cell::new(Context::NONE) };
+}
+
+/// The number of running clients: with none, everything is off.
+static ACTIVE: AtomicU32 = AtomicU32::new(0);
+
+/// The number of the global client, or 0.
+static GLOBAL: AtomicU32 = AtomicU32::new(0);
+
+/// Whether anything may be recorded at all: one relaxed load.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    ACTIVE.load(Ordering::Relaxed) != 0
+}
+
+/// One more client runs.
+pub(crate) fn client_started() {
+    ACTIVE.fetch_add(1, Ordering::SeqCst);
+}
+
+/// One client less runs.
+pub(crate) fn client_stopped(id: u32) {
+    let _ = GLOBAL.compare_exchange(id, 0, Ordering::SeqCst, Ordering::SeqCst);
+    ACTIVE.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Makes a client the global one.
+pub(crate) fn set_global(id: u32) {
+    GLOBAL.store(id, Ordering::SeqCst);
+}
+
+/// Where this thread is.
+#[inline]
+pub(crate) fn current() -> Context {
+    CURRENT.get()
+}
+
+/// Puts this thread somewhere else, and tells where it was.
+#[inline]
+pub(crate) fn replace(context: Context) -> Context {
+    CURRENT.replace(context)
+}
+
+/// The client that records what begins in this context: its own, else the global one, else 0.
+#[inline]
+pub(crate) fn client_of(context: Context) -> u32 {
+    match context.client {
+        0 => GLOBAL.load(Ordering::Relaxed),
+        client => client,
+    }
+}
+
+/// Puts the thread back where it was when dropped, also while unwinding.
+pub(crate) struct Restore(Context);
+
+impl Restore {
+    /// Goes to `context` until dropped.
+    #[inline]
+    pub(crate) fn enter(context: Context) -> Self {
+        Self(replace(context))
+    }
+}
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        replace(self.0);
+    }
+}

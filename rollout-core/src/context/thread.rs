@@ -1,0 +1,99 @@
+//! What each thread keeps to record: its lane, its source of ids and one reused buffer.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::client::Shared;
+use crate::queue::{Lane, Record};
+
+/// A thread's means to record for one client.
+pub(crate) struct Thread {
+    pub(crate) client: Arc<Shared>,
+    pub(crate) ids: fastrand::Rng,
+    pub(crate) payload: Vec<u8>,
+    lane: Lane,
+}
+
+/// Buffers that have grown over this are given back after use.
+const PAYLOAD_KEPT: usize = 256 * 1024;
+
+impl Thread {
+    fn new(client: u32) -> Option<Self> {
+        let client = Shared::find(client)?;
+        let lane = client.lanes.open()?;
+        Some(Self {
+            client,
+            ids: fastrand::Rng::new(),
+            payload: Vec::new(),
+            lane,
+        })
+    }
+
+    /// A span id: random, never 0.
+    #[inline]
+    pub(crate) fn span_id(&mut self) -> u64 {
+        self.ids.u64(1..)
+    }
+
+    /// Sends a record with the payload in the buffer, and empties that.
+    #[inline]
+    pub(crate) fn push(&mut self, record: &Record) {
+        self.lane.push(record, &self.payload);
+        if !self.payload.is_empty() {
+            self.payload.clear();
+            self.payload.shrink_to(PAYLOAD_KEPT);
+        }
+    }
+}
+
+struct Threads {
+    last: Option<Thread>,
+    others: Vec<Thread>,
+}
+
+thread_local! {
+    static THREADS: RefCell<Threads> = const {
+        RefCell::new(Threads { last: None, others: Vec::new() })
+    };
+}
+
+/// Runs `f` with this thread's means to record for a client.
+///
+/// `None`, and nothing is recorded, where the client is gone, its queues are full, the thread is being torn down, or
+/// this is a call from within a capture (an annotated `Serialize`, `Debug`, allocator): such calls pass untraced.
+#[inline]
+pub(crate) fn with_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
+    if client == 0 {
+        return None;
+    }
+    THREADS
+        .try_with(|threads| {
+            let mut threads = threads.try_borrow_mut().ok()?;
+            let thread = match &mut threads.last {
+                Some(thread) if thread.client.id == client => thread,
+                _ => {
+                    threads.switch(client);
+                    threads.last.as_mut()?
+                }
+            };
+            Some(f(thread))
+        })
+        .ok()
+        .flatten()
+}
+
+impl Threads {
+    #[cold]
+    fn switch(&mut self, client: u32) {
+        self.others.extend(self.last.take());
+        self.others.retain(|thread| !thread.client.is_stopped());
+        let known = self
+            .others
+            .iter()
+            .position(|thread| thread.client.id == client);
+        self.last = match known {
+            Some(index) => Some(self.others.swap_remove(index)),
+            None => Thread::new(client),
+        };
+    }
+}

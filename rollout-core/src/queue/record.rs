@@ -1,0 +1,116 @@
+//! A record: eight words of header, then bytes.
+
+/// Words of a header: 64 bytes, one cache line.
+pub(crate) const HEADER_WORDS: usize = 8;
+
+/// One record as it goes through a queue. What the numbers mean is the business of who writes and who reads it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// What kind of record it is; never 0.
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) status: u8,
+    pub(crate) trace: u128,
+    pub(crate) span: u64,
+    pub(crate) parent: u64,
+    pub(crate) start: u64,
+    /// When it happened; records of all threads are read in this order.
+    pub(crate) at: u64,
+    /// The call site, or 0.
+    pub(crate) site: u32,
+}
+
+/// Set in the first word where the payload rides beside the chunk.
+const ASIDE: u64 = 1 << 31;
+
+impl Record {
+    /// Packs the header; `bytes` is the length of the payload.
+    #[inline]
+    pub(super) fn pack(&self, bytes: u32, aside: bool) -> [u64; HEADER_WORDS] {
+        let head = u64::from(self.kind)
+            | u64::from(self.flags) << 8
+            | u64::from(self.status) << 16
+            | if aside { ASIDE } else { 0 }
+            | u64::from(bytes) << 32;
+        [
+            head,
+            (self.trace >> 64) as u64,
+            self.trace as u64,
+            self.span,
+            self.parent,
+            self.start,
+            self.at,
+            u64::from(self.site),
+        ]
+    }
+
+    /// The header, the length of the payload, and whether that rides aside.
+    pub(super) fn unpack(words: [u64; HEADER_WORDS]) -> (Self, usize, bool) {
+        let [head, high, low, span, parent, start, at, site] = words;
+        let record = Self {
+            kind: head as u8,
+            flags: (head >> 8) as u8,
+            status: (head >> 16) as u8,
+            trace: u128::from(high) << 64 | u128::from(low),
+            span,
+            parent,
+            start,
+            at,
+            site: site as u32,
+        };
+        (record, (head >> 32) as usize, head & ASIDE != 0)
+    }
+}
+
+/// Records that were read, their payloads one after another in one reused buffer.
+#[derive(Debug, Default)]
+pub(crate) struct RecordBuffer {
+    records: Vec<(Record, usize, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl RecordBuffer {
+    /// Empties it, keeping what it has allocated up to a bound that a burst may have passed.
+    pub(crate) fn clear(&mut self) {
+        const KEPT: usize = 1 << 20;
+        self.records.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+        self.records
+            .shrink_to(KEPT / size_of::<(Record, usize, usize)>());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of all payloads and headers.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + self.records.len() * HEADER_WORDS * 8
+    }
+
+    /// Adds a record with the payload that `fill` appends.
+    pub(super) fn push(&mut self, record: Record, fill: impl FnOnce(&mut Vec<u8>)) {
+        let from = self.bytes.len();
+        fill(&mut self.bytes);
+        self.records.push((record, from, self.bytes.len()));
+    }
+
+    /// Orders the records of all threads by their time; those of one thread keep their order.
+    pub(crate) fn sort(&mut self) {
+        if !self.records.is_sorted_by_key(|(record, ..)| record.at) {
+            self.records.sort_by_key(|(record, ..)| record.at);
+        }
+    }
+
+    /// The records with their payloads.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
+        self.records
+            .iter()
+            .map(|(record, from, to)| (record, &self.bytes[*from..*to]))
+    }
+}

@@ -1,0 +1,168 @@
+//! Records that are not on the hot path: opened by hand, updates, messages, feedback.
+
+use super::opened::{Opened, fresh_trace, put_link, unwinding};
+use super::record::{EndStatus, RecordKind, WITH_TRACE};
+use super::start::{End, Start};
+use crate::client::Settings;
+use crate::clock;
+use crate::context::{Context, ROOT, SAMPLED, Thread, UNSAMPLED, append_scope, with_thread};
+use crate::queue::Record;
+
+/// Opens a trace by hand, linked to the one in `outer`.
+pub(crate) fn open_trace(
+    client: u32,
+    outer: Context,
+    start: impl FnOnce(&mut Start<'_>),
+) -> Opened {
+    with_thread(client, |thread| {
+        let context = fresh_trace(thread);
+        if context.flags & UNSAMPLED != 0 {
+            return Opened {
+                context,
+                ..Opened::NOTHING
+            };
+        }
+        fill(thread, start);
+        put_link(&mut thread.payload, outer);
+        append_scope(&mut thread.payload);
+        push_start(thread, RecordKind::TraceStart, context, 0)
+    })
+    .unwrap_or(Opened::NOTHING)
+}
+
+/// Opens a span by hand under `outer`, as the root of a trace of its own where that has none.
+pub(crate) fn open_span(
+    client: u32,
+    kind: RecordKind,
+    outer: Context,
+    start: impl FnOnce(&mut Start<'_>),
+) -> Opened {
+    if outer.flags & UNSAMPLED != 0 {
+        return Opened::NOTHING;
+    }
+    with_thread(client, |thread| {
+        let context = if outer.trace == 0 {
+            let fresh = fresh_trace(thread);
+            if fresh.flags & UNSAMPLED != 0 {
+                return Opened {
+                    context: fresh,
+                    ..Opened::NOTHING
+                };
+            }
+            Context {
+                span: thread.span_id(),
+                flags: fresh.flags | ROOT,
+                ..fresh
+            }
+        } else {
+            Context {
+                trace: outer.trace,
+                span: thread.span_id(),
+                client: thread.client.id,
+                flags: outer.inherited() | SAMPLED,
+            }
+        };
+        fill(thread, start);
+        append_scope(&mut thread.payload);
+        push_start(thread, kind, context, outer.span)
+    })
+    .unwrap_or(Opened::NOTHING)
+}
+
+fn push_start(thread: &mut Thread, kind: RecordKind, context: Context, parent: u64) -> Opened {
+    let at = clock::now();
+    thread.push(&Record {
+        kind: kind as u8,
+        flags: if context.flags & ROOT != 0 {
+            WITH_TRACE
+        } else {
+            0
+        },
+        status: 0,
+        trace: context.trace,
+        span: context.span,
+        parent,
+        start: at,
+        at,
+        site: 0,
+    });
+    Opened {
+        context: Context {
+            flags: context.flags | unwinding(),
+            ..context
+        },
+        parent,
+        start: at,
+        site: None,
+    }
+}
+
+/// Closes what was opened by hand.
+pub(crate) fn close(
+    opened: &Opened,
+    kind: RecordKind,
+    status: EndStatus,
+    finish: impl FnOnce(&mut End<'_>),
+) {
+    if !opened.is_sampled() {
+        return;
+    }
+    let at = clock::now();
+    with_thread(opened.context.client, |thread| {
+        let Thread {
+            payload, client, ..
+        } = thread;
+        let mut end = End::new(payload, &client.settings, status);
+        finish(&mut end);
+        let status = end.finish();
+        thread.push(&Record {
+            kind: kind as u8,
+            flags: if opened.context.flags & ROOT != 0 {
+                WITH_TRACE
+            } else {
+                0
+            },
+            status: status as u8,
+            trace: opened.context.trace,
+            span: opened.context.span,
+            parent: opened.parent,
+            start: opened.start,
+            at,
+            site: 0,
+        });
+    });
+}
+
+/// Records something that happens in a context at one moment.
+pub(crate) fn moment(
+    context: Context,
+    kind: RecordKind,
+    fill: impl FnOnce(&mut Vec<u8>, &Settings),
+) {
+    if context.flags & UNSAMPLED != 0 {
+        return;
+    }
+    with_thread(context.client, |thread| {
+        let Thread {
+            payload, client, ..
+        } = thread;
+        fill(payload, &client.settings);
+        let at = clock::now();
+        thread.push(&Record {
+            kind: kind as u8,
+            trace: context.trace,
+            span: context.span,
+            at,
+            ..Record::default()
+        });
+    });
+}
+
+fn fill(thread: &mut Thread, start: impl FnOnce(&mut Start<'_>)) {
+    let Thread {
+        payload, client, ..
+    } = thread;
+    let mut taken = Start::new(payload, &client.settings);
+    start(&mut taken);
+    taken.finish();
+}

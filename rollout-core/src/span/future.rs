@@ -1,0 +1,313 @@
+//! The wrapper of futures: a span that is current while its future is polled.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use pin_project::{pin_project, pinned_drop};
+
+use super::opened::{self, Opened};
+use super::record::EndStatus;
+use super::start::{End, Start};
+use crate::client::{SpoolWait, flush_agent_async};
+use crate::context::{self, Restore};
+use crate::site::{CallSite, Flush};
+
+/// A future inside a span: opened at the first poll, current during polls, ended with the value, or as `cancelled`
+/// when dropped before there is one.
+#[must_use = "futures do nothing unless polled"]
+#[pin_project(PinnedDrop)]
+pub struct Instrumented<F: Future, E> {
+    #[pin]
+    inner: Option<F>,
+    state: State<E>,
+}
+
+enum State<E> {
+    /// Not polled yet.
+    New {
+        site: &'static CallSite,
+        finish: E,
+        start: Starts,
+    },
+    Open {
+        opened: Opened,
+        finish: E,
+    },
+    /// Nothing is recorded, or all is; then by this client.
+    Done(u32),
+}
+
+/// Who opens the span at the first poll.
+enum Starts {
+    /// The wrapper.
+    Wrapper,
+    /// The first statement of the inner future, which holds the arguments: [`begin`].
+    Inner,
+    /// The wrapper, with what was captured when the future was made.
+    Prepared(Vec<u8>),
+}
+
+/// What the innermost future that is polled for the first time waits for.
+#[derive(Clone, Copy)]
+enum Handoff {
+    None,
+    Wanted(&'static CallSite),
+    Opened(Opened),
+}
+
+thread_local! {
+    static HANDOFF: Cell<Handoff> = const { Cell::new(Handoff::None) };
+}
+
+/// Wraps a future whose arguments are not recorded.
+#[inline]
+pub fn future<F, E>(site: &'static CallSite, finish: E, inner: F) -> Instrumented<F, E>
+where
+    F: Future,
+    E: FnOnce(&mut End<'_>, &F::Output),
+{
+    Instrumented::new(site, finish, inner, Starts::Wrapper)
+}
+
+/// Wraps a future whose first statement is a call of [`begin`].
+#[inline]
+pub fn future_with_input<F, E>(site: &'static CallSite, finish: E, inner: F) -> Instrumented<F, E>
+where
+    F: Future,
+    E: FnOnce(&mut End<'_>, &F::Output),
+{
+    Instrumented::new(site, finish, inner, Starts::Inner)
+}
+
+/// The first statement inside [`future_with_input`]: opens the span with its arguments.
+#[inline]
+pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
+    if let Handoff::Wanted(site) = HANDOFF.get() {
+        let opened = opened::open(site, start);
+        HANDOFF.set(Handoff::Opened(opened));
+        if !opened.is_nothing() {
+            context::replace(opened.context);
+        }
+    }
+}
+
+/// What a function captured that returns a future.
+#[derive(Debug)]
+pub struct Prepared {
+    site: &'static CallSite,
+    payload: Vec<u8>,
+}
+
+/// Captures now what a future starts with that is polled later.
+pub fn prepare(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Prepared {
+    let mut payload = Vec::new();
+    if context::is_on() {
+        let client = context::client_of(context::current());
+        context::with_thread(client, |thread| {
+            let mut taken = Start::new(&mut payload, &thread.client.settings);
+            start(&mut taken);
+            taken.finish();
+        });
+    }
+    Prepared { site, payload }
+}
+
+impl Prepared {
+    /// Wraps the future.
+    pub fn future<F, E>(self, finish: E, inner: F) -> Instrumented<F, E>
+    where
+        F: Future,
+        E: FnOnce(&mut End<'_>, &F::Output),
+    {
+        Instrumented::new(self.site, finish, inner, Starts::Prepared(self.payload))
+    }
+}
+
+impl<F, E> Instrumented<F, E>
+where
+    F: Future,
+    E: FnOnce(&mut End<'_>, &F::Output),
+{
+    #[inline]
+    fn new(site: &'static CallSite, finish: E, inner: F, start: Starts) -> Self {
+        Self {
+            inner: Some(inner),
+            state: State::New {
+                site,
+                finish,
+                start,
+            },
+        }
+    }
+}
+
+impl<F, E> Future for Instrumented<F, E>
+where
+    F: Future,
+    E: FnOnce(&mut End<'_>, &F::Output),
+{
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let polled = match this.state {
+            State::New { .. } => first_poll(this.inner.as_mut(), this.state, cx),
+            State::Open { opened, .. } => {
+                let _restore = Restore::enter(opened.context);
+                poll_inner(this.inner.as_mut(), cx)
+            }
+            State::Done(_) => return poll_inner(this.inner.as_mut(), cx),
+        };
+        if let Poll::Ready(value) = &polled
+            && let State::Open { opened, finish } = std::mem::replace(this.state, State::Done(0))
+        {
+            opened::close(&opened, EndStatus::Ok, |end| finish(end, value));
+            if opened.is_sampled() {
+                *this.state = State::Done(opened.context.client);
+            }
+        }
+        polled
+    }
+}
+
+#[inline]
+fn poll_inner<F: Future>(inner: Pin<&mut Option<F>>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+    match inner.as_pin_mut() {
+        Some(inner) => inner.poll(cx),
+        // Only a drop takes the future out, and nobody polls after that.
+        None => Poll::Pending,
+    }
+}
+
+fn first_poll<F: Future, E>(
+    inner: Pin<&mut Option<F>>,
+    state: &mut State<E>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<F::Output> {
+    let State::New {
+        site,
+        finish,
+        start,
+    } = std::mem::replace(state, State::Done(0))
+    else {
+        return poll_inner(inner, cx);
+    };
+    if !context::is_on() {
+        return poll_inner(inner, cx);
+    }
+    let opened = match start {
+        Starts::Inner => {
+            let _restore = Restore::enter(context::current());
+            let _handoff = TakeHandoff {
+                outer: HANDOFF.replace(Handoff::Wanted(site)),
+                state,
+                finish: Some(finish),
+            };
+            return poll_inner(inner, cx);
+        }
+        Starts::Wrapper => opened::open(site, |_| {}),
+        Starts::Prepared(payload) => {
+            opened::open(site, |start| start.payload().extend_from_slice(&payload))
+        }
+    };
+    if opened.is_nothing() {
+        return poll_inner(inner, cx);
+    }
+    let _restore = Restore::enter(opened.context);
+    *state = State::Open { opened, finish };
+    poll_inner(inner, cx)
+}
+
+/// After the first poll, also one that panics: takes over the span that [`begin`] opened.
+struct TakeHandoff<'a, E> {
+    outer: Handoff,
+    state: &'a mut State<E>,
+    finish: Option<E>,
+}
+
+impl<E> Drop for TakeHandoff<'_, E> {
+    fn drop(&mut self) {
+        if let Handoff::Opened(opened) = HANDOFF.replace(self.outer)
+            && !opened.is_nothing()
+            && let Some(finish) = self.finish.take()
+        {
+            *self.state = State::Open { opened, finish };
+        }
+    }
+}
+
+#[pinned_drop]
+impl<F: Future, E> PinnedDrop for Instrumented<F, E> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if let State::Open { opened, .. } = std::mem::replace(this.state, State::Done(0)) {
+            // What the future holds is dropped inside its span.
+            let restore = Restore::enter(opened.context);
+            this.inner.set(None);
+            drop(restore);
+            let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
+            opened::close(&opened, status, |_| {});
+        }
+    }
+}
+
+/// The future of an agent: when it is done, its trace is brought to the spool (or delivered) before its value is
+/// handed on.
+#[must_use = "futures do nothing unless polled"]
+#[pin_project]
+pub struct Flushed<F: Future, E> {
+    #[pin]
+    inner: Instrumented<F, E>,
+    flush: Flush,
+    waiting: Option<(SpoolWait, F::Output)>,
+}
+
+/// Wraps an agent's future with the flush of its call site.
+pub fn flushed<F, E>(site: &'static CallSite, inner: Instrumented<F, E>) -> Flushed<F, E>
+where
+    F: Future,
+    E: FnOnce(&mut End<'_>, &F::Output),
+{
+    Flushed {
+        inner,
+        flush: site.flush,
+        waiting: None,
+    }
+}
+
+impl<F, E> Future for Flushed<F, E>
+where
+    F: Future,
+    E: FnOnce(&mut End<'_>, &F::Output),
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        if this.waiting.is_none() {
+            let Poll::Ready(value) = this.inner.as_mut().poll(cx) else {
+                return Poll::Pending;
+            };
+            let client = match this.inner.state {
+                State::Done(client) => client,
+                _ => 0,
+            };
+            let Some(wait) = flush_agent_async(client, *this.flush) else {
+                return Poll::Ready(value);
+            };
+            *this.waiting = Some((wait, value));
+        }
+        if let Some((wait, _)) = this.waiting
+            && Pin::new(wait).poll(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
+        match this.waiting.take() {
+            Some((_, value)) => Poll::Ready(value),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,516 @@
+//! Spans that are opened by hand.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::emit;
+use super::opened::{self, Opened};
+use super::outcome::Outcome;
+use super::propagate::TracedFuture as _;
+use super::record::{EndStatus, Field, PutField, RecordKind};
+use super::start::{put_entry, put_value};
+use super::tool::ToolBuilder;
+use super::update::{SpanUpdate, put_texts};
+use crate::client::Client;
+use crate::context::{self, Context, Restore};
+use crate::event::Usage;
+use crate::id::{SpanId, TraceId};
+
+/// The text of a stream that is kept as its preview, in bytes.
+const PREVIEW_BYTES: usize = 4 * 1024;
+
+/// The text of a stream that is kept as its output, in bytes.
+const STREAM_BYTES: usize = 64 * 1024;
+
+/// What a span by hand is opened with. It belongs to the handle it was made from; nothing happens before
+/// [`start`](SpanBuilder::start) or [`in_scope`](SpanBuilder::in_scope).
+#[derive(Debug)]
+#[must_use = "a builder opens nothing: call `start`, `in_scope` or `in_scope_async`"]
+pub struct SpanBuilder {
+    client: Client,
+    outer: Context,
+    kind: SpanKind,
+    span_type: String,
+    name: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+    stream: bool,
+    input: Option<Value>,
+    attributes: Vec<(String, Value)>,
+    tags: Vec<String>,
+}
+
+/// Which pair of events a span is told by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SpanKind {
+    Span,
+    Tool { tool_call_id: Option<String> },
+}
+
+impl SpanBuilder {
+    pub(crate) fn new(client: Client, outer: Context, kind: SpanKind, span_type: String) -> Self {
+        Self {
+            client,
+            outer,
+            kind,
+            span_type,
+            name: None,
+            model: None,
+            provider: None,
+            stream: false,
+            input: None,
+            attributes: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    /// Its name; the span type where there is none.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The model that it calls.
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Whose model that is.
+    pub fn provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// Whether the model answers as a stream, whose chunks [`Span::record_chunk`] takes.
+    pub fn stream(mut self, stream: bool) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    /// What goes in. A value that cannot be serialized is recorded as `null`.
+    pub fn input(mut self, input: impl Serialize) -> Self {
+        self.input = Some(serde_json::to_value(input).unwrap_or_default());
+        self
+    }
+
+    /// One attribute.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
+        self.attributes
+            .push((key.into(), serde_json::to_value(value).unwrap_or_default()));
+        self
+    }
+
+    /// One tag.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    pub(crate) fn tool_call_id(mut self, id: String) -> Self {
+        self.kind = SpanKind::Tool {
+            tool_call_id: Some(id),
+        };
+        self
+    }
+
+    /// Opens the span. It ends with [`Span::end`], or when dropped. It does not become the current one.
+    pub fn start(self) -> Span {
+        let name = self.name.unwrap_or_else(|| self.span_type.clone());
+        let names = Names {
+            name,
+            span_type: self.span_type,
+            model: self.model,
+            provider: self.provider,
+            tool_call_id: match &self.kind {
+                SpanKind::Tool { tool_call_id } => tool_call_id.clone(),
+                SpanKind::Span => None,
+            },
+        };
+        let (kind, end_kind) = match self.kind {
+            SpanKind::Span => (RecordKind::SpanStart, RecordKind::SpanEnd),
+            SpanKind::Tool { .. } => (RecordKind::ToolCall, RecordKind::ToolResult),
+        };
+        let opened = emit::open_span(self.client.id(), kind, self.outer, |start| {
+            if let Some(input) = &self.input {
+                start.input(input);
+            }
+            names.put(start.payload());
+            for (key, value) in &self.attributes {
+                start.attribute(key, value);
+            }
+            for tag in &self.tags {
+                start.tag(tag);
+            }
+        });
+        let span = Span {
+            client: self.client,
+            opened,
+            names,
+            end_kind: Some(end_kind),
+            ended: AtomicBool::new(false),
+            pending: Mutex::default(),
+        };
+        if self.stream {
+            span.moment(RecordKind::StreamStart, |_, _| {});
+            span.pending().stream = Some(Stream::default());
+        }
+        span
+    }
+
+    /// Runs `body` inside the span and ends it; an `Err` marks it failed.
+    pub fn in_scope<R: Outcome>(self, body: impl FnOnce(&Span) -> R) -> R {
+        let span = self.start();
+        let value = span.in_scope(|| body(&span));
+        span.end_of(&value);
+        value
+    }
+
+    /// Runs an async `body` inside the span and ends it; an `Err` marks it failed, a drop before that `cancelled`.
+    pub async fn in_scope_async<R: Outcome>(self, body: impl AsyncFnOnce(&Span) -> R) -> R {
+        let mut span = self.start();
+        span.pending().cancels = true;
+        let context = span.context();
+        let restore = Restore::enter(context);
+        let future = body(&span).in_current_span();
+        drop(restore);
+        let value = future.await;
+        span.end_of(&value);
+        span.end_kind = None;
+        value
+    }
+}
+
+/// What every event of a span by hand repeats.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    name: String,
+    span_type: String,
+    model: Option<String>,
+    provider: Option<String>,
+    tool_call_id: Option<String>,
+}
+
+impl Names {
+    fn put(&self, payload: &mut Vec<u8>) {
+        payload.put(Field::Name, self.name.as_bytes());
+        payload.put(Field::Type, self.span_type.as_bytes());
+        put_texts(
+            payload,
+            &[
+                (Field::Model, &self.model),
+                (Field::Provider, &self.provider),
+                (Field::ToolCallId, &self.tool_call_id),
+            ],
+        );
+    }
+}
+
+/// A typed unit of work inside a trace.
+///
+/// Dropping it ends it: ok, or as `panic` while unwinding. What [`current_span`](crate::current_span) returns is only
+/// a view: its end is the business of whoever opened it.
+pub struct Span {
+    client: Client,
+    opened: Opened,
+    names: Names,
+    /// `None`: a view, or ended.
+    end_kind: Option<RecordKind>,
+    ended: AtomicBool,
+    pending: Mutex<Pending>,
+}
+
+/// What waits for the end.
+#[derive(Debug, Default)]
+struct Pending {
+    output: Option<Value>,
+    usage: Usage,
+    stream: Option<Stream>,
+    /// A drop before the end is a cancellation.
+    cancels: bool,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    chunks: u64,
+    text: String,
+    total: u64,
+    preview: String,
+}
+
+/// How a span ends, where [`Span::end`] does not say enough.
+#[derive(Debug, Clone, Default)]
+pub struct SpanEnd {
+    /// What came out.
+    pub output: Option<Value>,
+    /// Tokens and cost, merged into what was set before.
+    pub usage: Option<Usage>,
+    /// A status of the program's own, in place of `ok` and `error`.
+    pub status: Option<String>,
+    /// Why it failed; marks the span failed.
+    pub error: Option<String>,
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Span")
+            .field("trace_id", &self.trace_id())
+            .field("span_id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Span {
+    /// The current span of this thread, as a view.
+    pub(crate) fn current(client: Client, context: Context) -> Self {
+        Self {
+            client,
+            opened: Opened {
+                context,
+                ..Opened::NOTHING
+            },
+            names: Names::default(),
+            end_kind: None,
+            ended: AtomicBool::new(false),
+            pending: Mutex::default(),
+        }
+    }
+
+    /// Its id; `None` where nothing is recorded.
+    pub fn id(&self) -> Option<SpanId> {
+        SpanId::from_u64(self.opened.context.span)
+    }
+
+    /// The id of its trace; `None` where nothing is recorded.
+    pub fn trace_id(&self) -> Option<TraceId> {
+        TraceId::from_u128(self.opened.context.trace)
+    }
+
+    /// Whether anything said of this span is recorded.
+    pub fn is_recording(&self) -> bool {
+        self.opened.is_sampled() && !self.ended.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        if self.opened.is_nothing() {
+            context::current()
+        } else {
+            self.opened.context
+        }
+    }
+
+    /// Runs `body` with this span as the current one. The span goes on after it.
+    pub fn in_scope<R>(&self, body: impl FnOnce() -> R) -> R {
+        let _restore = Restore::enter(self.context());
+        body()
+    }
+
+    /// A span inside this one.
+    pub fn span(&self, span_type: impl Into<String>) -> SpanBuilder {
+        SpanBuilder::new(
+            self.client.clone(),
+            self.context(),
+            SpanKind::Span,
+            span_type.into(),
+        )
+    }
+
+    /// A model call inside this span.
+    pub fn llm(&self, name: impl Into<String>) -> SpanBuilder {
+        self.span("llm").name(name)
+    }
+
+    /// A tool call inside this span.
+    pub fn tool(&self, name: impl Into<String>) -> ToolBuilder {
+        ToolBuilder::new(self.client.clone(), self.context(), name.into())
+    }
+
+    /// Records what goes in, in place of what was recorded before.
+    pub fn record_input<T: Serialize + ?Sized>(&self, value: &T) {
+        self.moment(RecordKind::SpanUpdate, |payload, settings| {
+            if settings.capture_input {
+                put_value(
+                    payload,
+                    settings,
+                    Field::Input,
+                    Some(Field::InputCut),
+                    value,
+                );
+            }
+        });
+    }
+
+    /// Records what comes out. It is sent with the end of the span, or at once where this is a view.
+    pub fn record_output<T: Serialize + ?Sized>(&self, value: &T) {
+        if self.end_kind.is_some() {
+            self.pending().output = Some(serde_json::to_value(value).unwrap_or_default());
+        } else {
+            self.moment(RecordKind::SpanUpdate, |payload, settings| {
+                if settings.capture_output {
+                    put_value(
+                        payload,
+                        settings,
+                        Field::Output,
+                        Some(Field::OutputCut),
+                        value,
+                    );
+                }
+            });
+        }
+    }
+
+    /// Records tokens and cost, merged field by field with what was set before.
+    pub fn set_usage(&self, usage: Usage) {
+        if self.end_kind.is_some() {
+            self.pending().usage.merge(usage);
+        } else {
+            self.update(SpanUpdate::new().usage(usage));
+        }
+    }
+
+    /// Adds a chunk of streamed text to the output and its rolling preview.
+    pub fn record_chunk(&self, text: &str) {
+        let mut pending = self.pending();
+        let stream = pending.stream.get_or_insert_default();
+        stream.chunks += 1;
+        stream.total += text.len() as u64;
+        let room = STREAM_BYTES.saturating_sub(stream.text.len());
+        stream
+            .text
+            .push_str(&text[..text.floor_char_boundary(text.len().min(room))]);
+        stream.preview.push_str(text);
+        let over = stream.preview.len().saturating_sub(PREVIEW_BYTES);
+        let over = stream.preview.ceil_char_boundary(over);
+        stream.preview.drain(..over);
+    }
+
+    /// One attribute.
+    pub fn attribute<T: Serialize + ?Sized>(&self, key: &str, value: &T) {
+        self.moment(RecordKind::SpanUpdate, |payload, settings| {
+            put_entry(payload, settings, Field::Attribute, key, value);
+        });
+    }
+
+    /// Applies changes.
+    pub fn update(&self, update: SpanUpdate) {
+        self.moment(RecordKind::SpanUpdate, |payload, settings| {
+            update.put(payload, settings)
+        });
+    }
+
+    /// Ends the span. Once is enough: a second end does nothing.
+    pub fn end(&self) {
+        self.end_with(SpanEnd::default());
+    }
+
+    /// Ends the span with what is said here.
+    pub fn end_with(&self, end: SpanEnd) {
+        let SpanEnd {
+            output,
+            usage,
+            status,
+            error,
+        } = end;
+        {
+            let mut pending = self.pending();
+            if output.is_some() {
+                pending.output = output;
+            }
+            pending.usage.merge(usage.unwrap_or_default());
+        }
+        self.close(EndStatus::Ok, |end| {
+            if let Some(message) = &error {
+                end.error("error", message, None);
+            }
+            if let Some(status) = &status {
+                end.status(status);
+            }
+        });
+    }
+
+    pub(crate) fn end_of(&self, outcome: &impl Outcome) {
+        self.close(EndStatus::Ok, |end| {
+            if let Some(failure) = outcome.failure() {
+                end.error(failure.type_name, &failure.message, None);
+            }
+        });
+    }
+
+    fn close(&self, status: EndStatus, finish: impl FnOnce(&mut super::End<'_>)) {
+        let Some(end_kind) = self.end_kind else {
+            return;
+        };
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut pending = std::mem::take(&mut *self.pending());
+        if let Some(stream) = &pending.stream {
+            emit::moment(
+                self.opened.context,
+                RecordKind::StreamEnd,
+                |payload, settings| {
+                    self.names.put(payload);
+                    payload.put(Field::ItemCount, &stream.chunks.to_le_bytes());
+                    if settings.capture_output {
+                        payload.put(Field::StreamPreview, stream.preview.as_bytes());
+                        let output = pending.output.take();
+                        let text = output.unwrap_or_else(|| Value::String(stream.text.clone()));
+                        put_value(
+                            payload,
+                            settings,
+                            Field::Output,
+                            Some(Field::OutputCut),
+                            &text,
+                        );
+                    }
+                },
+            );
+        }
+        emit::close(&self.opened, end_kind, status, |end| {
+            self.names.put(end.payload());
+            if let Some(output) = &pending.output {
+                end.output(output);
+            }
+            if !pending.usage.is_empty() {
+                end.usage(&pending.usage);
+            }
+            finish(end);
+        });
+    }
+
+    pub(crate) fn moment(
+        &self,
+        kind: RecordKind,
+        fill: impl FnOnce(&mut Vec<u8>, &crate::client::Settings),
+    ) {
+        if self.opened.is_sampled() {
+            emit::moment(self.opened.context, kind, |payload, settings| {
+                if !self.names.span_type.is_empty() {
+                    payload.put(Field::Name, self.names.name.as_bytes());
+                    payload.put(Field::Type, self.names.span_type.as_bytes());
+                }
+                fill(payload, settings);
+            });
+        }
+    }
+
+    fn pending(&self) -> std::sync::MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        let otherwise = if self.pending().cancels {
+            EndStatus::Cancelled
+        } else {
+            EndStatus::Ok
+        };
+        let status = opened::status_of_drop(&self.opened, otherwise);
+        self.close(status, |_| {});
+    }
+}

@@ -1,0 +1,208 @@
+//! The wrappers of streams and iterators: a span that is current while the next item is asked for.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use futures::Stream;
+use pin_project::{pin_project, pinned_drop};
+use serde::Serialize;
+
+use super::opened::{self, Opened};
+use super::record::{EndStatus, Field, PutField};
+use crate::capture::{ItemList, KeyMatcher};
+use crate::context::{self, Restore};
+
+/// A stream inside a span, which ends with it, or as `cancelled` when dropped before.
+#[must_use = "streams do nothing unless polled"]
+#[pin_project(PinnedDrop)]
+pub struct InstrumentedStream<S, I> {
+    #[pin]
+    stream: Option<S>,
+    item: I,
+    span: Items,
+}
+
+/// An iterator inside a span, which ends with it, or as `cancelled` when dropped before.
+#[must_use = "iterators are lazy"]
+pub struct InstrumentedIter<S, I> {
+    iter: Option<S>,
+    item: I,
+    span: Items,
+}
+
+/// Takes one item.
+pub struct Item<'a> {
+    list: &'a mut ItemList,
+    keys: &'a KeyMatcher,
+}
+
+impl Item<'_> {
+    /// An item's value.
+    pub fn item<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.list.push(self.keys, |writer| writer.value(value));
+    }
+
+    /// An item as `Debug` prints it.
+    pub fn item_debug<T: fmt::Debug + ?Sized>(&mut self, value: &T) {
+        self.list.push(self.keys, |writer| writer.debug(value));
+    }
+}
+
+/// The open span of a stream, and what it has yielded.
+struct Items {
+    opened: Opened,
+    list: ItemList,
+    count: u64,
+}
+
+impl Items {
+    fn new(opened: Opened) -> Self {
+        let bound = context::with_thread(opened.context.client, |thread| {
+            let settings = &thread.client.settings;
+            if settings.capture_output {
+                settings.max_value_bytes
+            } else {
+                0
+            }
+        });
+        Self {
+            opened,
+            list: ItemList::new(bound.unwrap_or_default()),
+            count: 0,
+        }
+    }
+
+    fn enter(&self) -> Option<Restore> {
+        (!self.opened.is_nothing()).then(|| Restore::enter(self.opened.context))
+    }
+
+    fn saw<T>(&mut self, item: &mut impl FnMut(&mut Item<'_>, &T), value: &T) {
+        if self.opened.site.is_none() {
+            return;
+        }
+        self.count += 1;
+        let list = &mut self.list;
+        context::with_thread(self.opened.context.client, |thread| {
+            item(
+                &mut Item {
+                    list,
+                    keys: &thread.client.settings.keys,
+                },
+                value,
+            );
+        });
+    }
+
+    fn end(&mut self, status: EndStatus) {
+        let opened = std::mem::replace(&mut self.opened, Opened::NOTHING);
+        let (list, count) = (&mut self.list, self.count);
+        opened::close(&opened, status, |end| {
+            let payload = end.payload();
+            payload.put(Field::ItemCount, &count.to_le_bytes());
+            if let Some((bytes, cut_from)) = list.finish() {
+                payload.put(Field::Output, bytes);
+                if let Some(there_were) = cut_from {
+                    payload.put(Field::OutputCut, &there_were.to_le_bytes());
+                }
+            }
+        });
+    }
+}
+
+impl<S, I> InstrumentedStream<S, I> {
+    pub(super) fn new(stream: S, opened: Opened, item: I) -> Self {
+        Self {
+            stream: Some(stream),
+            item,
+            span: Items::new(opened),
+        }
+    }
+}
+
+impl<S, I> Stream for InstrumentedStream<S, I>
+where
+    S: Stream,
+    I: FnMut(&mut Item<'_>, &S::Item),
+{
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        let Some(stream) = this.stream.as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let restore = this.span.enter();
+        let polled = stream.poll_next(cx);
+        drop(restore);
+        match &polled {
+            Poll::Ready(Some(value)) => this.span.saw(this.item, value),
+            Poll::Ready(None) => this.span.end(EndStatus::Ok),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.stream.as_ref().map_or((0, Some(0)), Stream::size_hint)
+    }
+}
+
+#[pinned_drop]
+impl<S, I> PinnedDrop for InstrumentedStream<S, I> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        if !this.span.opened.is_nothing() {
+            let restore = this.span.enter();
+            this.stream.set(None);
+            drop(restore);
+            let status = opened::status_of_drop(&this.span.opened, EndStatus::Cancelled);
+            this.span.end(status);
+        }
+    }
+}
+
+impl<S, I> InstrumentedIter<S, I> {
+    pub(super) fn new(iter: S, opened: Opened, item: I) -> Self {
+        Self {
+            iter: Some(iter),
+            item,
+            span: Items::new(opened),
+        }
+    }
+}
+
+impl<S, I> Iterator for InstrumentedIter<S, I>
+where
+    S: Iterator,
+    I: FnMut(&mut Item<'_>, &S::Item),
+{
+    type Item = S::Item;
+
+    fn next(&mut self) -> Option<S::Item> {
+        let restore = self.span.enter();
+        let next = self.iter.as_mut()?.next();
+        drop(restore);
+        match &next {
+            Some(value) => self.span.saw(&mut self.item, value),
+            None => self.span.end(EndStatus::Ok),
+        }
+        next
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint)
+    }
+}
+
+impl<S, I> Drop for InstrumentedIter<S, I> {
+    fn drop(&mut self) {
+        if !self.span.opened.is_nothing() {
+            let restore = self.span.enter();
+            self.iter = None;
+            drop(restore);
+            let status = opened::status_of_drop(&self.span.opened, EndStatus::Cancelled);
+            self.span.end(status);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! From records to events: the one place where the wire's JSON is written.
+//!
+//! Every record becomes one line, or two where a root span starts or ends its trace too. Values come in the capture
+//! format and are masked on the way; what a protocol's limit does not hold is cut and ends in an ellipsis.
+
+mod context;
+mod event;
+mod masks;
+mod span;
+mod time;
+mod trace;
+
+use std::io::Write as _;
+
+use event::{Object, limit, put_text};
+pub(crate) use masks::Masks;
+use time::TimeText;
+use trace::{TraceState, Traces};
+
+use crate::clock::Wall;
+use crate::queue::Record;
+use crate::site::CallSite;
+use crate::span::record::{EndStatus, Field, RecordKind, WITH_TRACE, fields};
+
+/// What a program says of itself on every event, as JSON.
+#[derive(Debug, Default)]
+pub(crate) struct Resource {
+    /// The object `agent`, or empty.
+    pub(crate) agent: Vec<u8>,
+    /// Members of `attributes` on every event.
+    pub(crate) attributes: Vec<u8>,
+    /// Members of `attributes` on `trace.start`.
+    pub(crate) trace_attributes: Vec<u8>,
+}
+
+/// Turns records into lines of JSON.
+pub(crate) struct Encoder {
+    resource: Resource,
+    masks: Masks,
+    traces: Traces,
+    time: TimeText,
+    /// The first half of every event's id: random, so that no other process has it.
+    nonce: u64,
+    events: u64,
+    wall: Wall,
+}
+
+/// One event about to be written.
+struct Draft<'a> {
+    record: &'a Record,
+    payload: &'a [u8],
+    event_type: &'static str,
+    site: Option<&'static CallSite>,
+    /// Of a tool call.
+    tool_call_id: Option<String>,
+}
+
+impl Draft<'_> {
+    fn fields(&self) -> impl Iterator<Item = (Field, &[u8])> {
+        fields(self.payload)
+    }
+
+    fn field(&self, wanted: Field) -> Option<&[u8]> {
+        self.fields()
+            .find(|(field, _)| *field == wanted)
+            .map(|(_, bytes)| bytes)
+    }
+
+    fn text(&self, wanted: Field) -> Option<&str> {
+        self.field(wanted)
+            .and_then(|bytes| str::from_utf8(bytes).ok())
+    }
+
+    fn number(&self, wanted: Field) -> Option<u64> {
+        self.field(wanted)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u64::from_le_bytes)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.text(Field::Name).or(self.site.map(|site| site.name))
+    }
+
+    fn span_type(&self) -> Option<&str> {
+        self.text(Field::Type)
+            .or(self.site.map(|site| site.span_type))
+    }
+}
+
+impl Encoder {
+    pub(crate) fn new(resource: Resource, masks: Masks) -> Self {
+        Self {
+            resource,
+            masks,
+            traces: Traces::default(),
+            time: TimeText::default(),
+            nonce: fastrand::u64(..),
+            events: 0,
+            wall: Wall::now(),
+        }
+    }
+
+    /// Takes the clock's scale anew; once per drain.
+    pub(crate) fn set_clock(&mut self, wall: Wall) {
+        self.wall = wall;
+    }
+
+    /// Appends the lines of a record to `out`; returns how many.
+    pub(crate) fn encode(&mut self, record: &Record, payload: &[u8], out: &mut Vec<u8>) -> u32 {
+        let Some(kind) = RecordKind::from_byte(record.kind) else {
+            return 0;
+        };
+        let before = self.events;
+        let site = CallSite::find(record.site);
+        let mut draft = Draft {
+            record,
+            payload,
+            event_type: "",
+            site,
+            tool_call_id: None,
+        };
+        match kind {
+            RecordKind::ToolCall => {
+                draft.tool_call_id = draft.text(Field::ToolCallId).map(str::to_owned);
+                if let Some(id) = &draft.tool_call_id {
+                    self.traces.tool_started(record.span, id);
+                }
+            }
+            RecordKind::ToolResult => draft.tool_call_id = self.traces.tool_ended(record.span),
+            _ => {}
+        }
+        let mut write = |event_type| {
+            draft.event_type = event_type;
+            self.line(kind, &draft, out);
+        };
+        let with_trace = record.flags & WITH_TRACE != 0;
+        match kind {
+            RecordKind::TraceStart => write("trace.start"),
+            RecordKind::TraceEnd => write("trace.end"),
+            RecordKind::TraceUpdate | RecordKind::SpanUpdate => write("span.update"),
+            RecordKind::SpanStart | RecordKind::ToolCall => {
+                if with_trace {
+                    write("trace.start");
+                }
+                write(if kind == RecordKind::ToolCall {
+                    "tool.call"
+                } else {
+                    "span.start"
+                });
+            }
+            RecordKind::SpanEnd | RecordKind::ToolResult => {
+                write(if kind == RecordKind::ToolResult {
+                    "tool.result"
+                } else {
+                    "span.end"
+                });
+                if with_trace {
+                    write("trace.end");
+                }
+            }
+            RecordKind::Message => write("message"),
+            RecordKind::Feedback => write("feedback"),
+            RecordKind::Signal => write("user.signal"),
+            RecordKind::Identity => write("identity.update"),
+            RecordKind::StreamStart => write("llm.stream_start"),
+            RecordKind::StreamEnd => write("llm.stream_end"),
+            RecordKind::Custom => write(""),
+        }
+        (self.events - before) as u32
+    }
+
+    fn line(&mut self, kind: RecordKind, draft: &Draft<'_>, out: &mut Vec<u8>) {
+        self.events += 1;
+        let record = draft.record;
+        let is_trace = draft.event_type.starts_with("trace.");
+        let starts = draft.event_type == "trace.start";
+        // What belongs to no trace by id is told by itself and remembered for nobody.
+        let mut none = TraceState::default();
+        let state = match record.trace {
+            0 => &mut none,
+            trace => self.traces.get(trace, starts, self.events),
+        };
+        state.sequence += 1;
+        let mask = &self.masks;
+        let overlay = state.learn(kind, draft, mask);
+        let mut event = Object::begin(out, mask);
+        let id = event.plain_key("event_id");
+        // Writing to a Vec cannot fail.
+        let _ = write!(id, "\"evt_{:016x}{:016x}\"", self.nonce, self.events);
+        match draft.text(Field::EventType) {
+            Some(custom) => event.word("event_type", custom),
+            None => event.word("event_type", draft.event_type),
+        }
+        event.word("schema_version", "1.0");
+        if record.trace != 0 {
+            let _ = write!(event.plain_key("trace_id"), "\"{:032x}\"", record.trace);
+        }
+        if let Some(external) = draft
+            .text(Field::ExternalTraceId)
+            .or(state.external_id.as_deref())
+        {
+            event.text("external_trace_id", external, limit::ID);
+        }
+        if !is_trace {
+            if record.span != 0 {
+                let _ = write!(event.plain_key("span_id"), "\"{:016x}\"", record.span);
+            }
+            if record.parent != 0 {
+                let _ = write!(
+                    event.plain_key("parent_span_id"),
+                    "\"{:016x}\"",
+                    record.parent
+                );
+            }
+            if let Some(span_type) = draft.span_type().filter(|_| record.span != 0) {
+                event.text("span_type", span_type, limit::TYPE);
+            }
+        }
+        let sequence = if record.trace == 0 {
+            self.events
+        } else {
+            state.sequence
+        };
+        event.number("sequence", sequence);
+        let at = self.wall.nanos(record.at);
+        self.time.write(at, event.plain_key("occurred_at"));
+        let ended = matches!(
+            kind,
+            RecordKind::SpanEnd
+                | RecordKind::ToolResult
+                | RecordKind::TraceEnd
+                | RecordKind::StreamEnd
+        );
+        if record.start != 0 {
+            let nanos = self.wall.span(record.at.saturating_sub(record.start));
+            self.time
+                .write(at - nanos.min(at), event.plain_key("started_at"));
+            if ended {
+                self.time.write(at, event.plain_key("ended_at"));
+                let _ = write!(
+                    event.plain_key("duration_ms"),
+                    "{}.{:06}",
+                    nanos / 1_000_000,
+                    nanos % 1_000_000
+                );
+            }
+        }
+        let named = !matches!(
+            kind,
+            RecordKind::Message | RecordKind::Identity | RecordKind::TraceUpdate
+        );
+        if let Some(name) = draft.name().filter(|_| named) {
+            event.text("name", name, limit::NAME);
+        }
+        if kind == RecordKind::Custom {
+            if let Some(members) = draft.field(Field::Members) {
+                custom_members(&mut event, members, mask);
+            }
+        } else {
+            if ended {
+                span::status(&mut event, draft);
+            }
+            let resource = &self.resource;
+            event.object("attributes", |attributes| {
+                attributes.members(&resource.attributes);
+                if draft.event_type == "trace.start" {
+                    attributes.members(&resource.trace_attributes);
+                }
+                attributes.number("rollout.ns", at % 1000);
+                span::attributes(attributes, kind, draft, is_trace, mask);
+                if draft.event_type == "trace.end" {
+                    state.summary(attributes);
+                }
+            });
+            span::sections(&mut event, kind, draft, is_trace, mask);
+        }
+        if !self.resource.agent.is_empty() {
+            event
+                .plain_key("agent")
+                .extend_from_slice(&self.resource.agent);
+        }
+        event.object("context", |context| {
+            state.context(context, overlay.as_ref())
+        });
+        event.end();
+        out.push(b'\n');
+    }
+}
+
+/// The members of an event of the user's own: a map in the capture format, its braces taken off.
+fn custom_members(event: &mut Object<'_>, members: &[u8], mask: &Masks) {
+    let mut json = Vec::new();
+    mask.captured(members, &mut json);
+    if let Some(inner) = json
+        .strip_prefix(b"{")
+        .and_then(|json| json.strip_suffix(b"}"))
+    {
+        event.members(inner);
+    }
+}

@@ -1,0 +1,336 @@
+//! The parts of an event that belong to its span.
+
+use super::{Draft, EndStatus, Field, Masks, Object, RecordKind, limit, put_text};
+use crate::capture::json_string;
+
+/// Counts of the protocol's `usage`; what else a provider counts rides in the attributes.
+const USAGE: &[&str] = &[
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "total_tokens",
+    "context_window_tokens",
+    "context_used_tokens",
+    "context_utilization",
+    "cost_usd",
+];
+
+/// `status`, as the program said it or as the span ended.
+pub(super) fn status(event: &mut Object<'_>, draft: &Draft<'_>) {
+    event.text("status", status_text(draft), limit::STATUS);
+}
+
+fn status_text<'a>(draft: &'a Draft<'_>) -> &'a str {
+    if let Some(status) = draft.text(Field::Status) {
+        return status;
+    }
+    match EndStatus::from_byte(draft.record.status) {
+        EndStatus::Ok => "ok",
+        EndStatus::Error | EndStatus::Panic => "error",
+        EndStatus::Cancelled => "cancelled",
+    }
+}
+
+fn ended(kind: RecordKind) -> bool {
+    matches!(
+        kind,
+        RecordKind::SpanEnd | RecordKind::ToolResult | RecordKind::TraceEnd
+    )
+}
+
+/// Members of `attributes`.
+pub(super) fn attributes(
+    attributes: &mut Object<'_>,
+    kind: RecordKind,
+    draft: &Draft<'_>,
+    is_trace: bool,
+    mask: &Masks,
+) {
+    let record = draft.record;
+    let starts = matches!(
+        kind,
+        RecordKind::SpanStart | RecordKind::ToolCall | RecordKind::TraceStart
+    );
+    if starts && let Some(site) = draft.site.filter(|_| !is_trace || record.span == 0) {
+        json_string(site.file, attributes.plain_key("code.file.path"));
+        attributes.number("code.line.number", site.line);
+        let function = format!("{}::{}", site.module, site.function);
+        json_string(&function, attributes.plain_key("code.function.name"));
+    }
+    if draft.event_type == "trace.start"
+        && let Some((trace, span)) = draft.field(Field::Link).and_then(link)
+    {
+        json_string(
+            &format!("{trace:032x}"),
+            attributes.plain_key("rollout.link.trace_id"),
+        );
+        if span != 0 {
+            json_string(
+                &format!("{span:016x}"),
+                attributes.plain_key("rollout.link.span_id"),
+            );
+        }
+    }
+    if kind == RecordKind::TraceUpdate {
+        lists(
+            attributes,
+            draft,
+            "rollout.trace.tags",
+            "rollout.trace.metadata",
+            mask,
+        );
+    } else {
+        for (key, value) in entries(draft, Field::Attribute) {
+            attributes.captured(key, value);
+        }
+        lists(attributes, draft, "rollout.tags", "rollout.metadata", mask);
+    }
+    usage_beyond(attributes, draft, mask);
+    attributes.object("rollout.truncated", |truncated| {
+        for (field, bytes) in draft.fields() {
+            let Ok(there_were) = bytes.try_into().map(u64::from_le_bytes) else {
+                continue;
+            };
+            match field {
+                Field::InputCut => truncated.number("input", there_were),
+                Field::OutputCut => truncated.number("output", there_were),
+                _ => {}
+            }
+        }
+    });
+    if let Some(count) = draft.number(Field::ItemCount) {
+        if kind == RecordKind::StreamEnd {
+            attributes.number("chunk_count", count);
+        } else {
+            attributes.number("rollout.item_count", count);
+        }
+    }
+    if matches!(kind, RecordKind::Feedback | RecordKind::Signal)
+        && let Some(value) = draft.field(Field::Value)
+    {
+        attributes.captured("value", value);
+    }
+    errors(attributes, kind, draft, mask);
+}
+
+/// What `error` has no room for: a long message, and the chain of sources.
+fn errors(attributes: &mut Object<'_>, kind: RecordKind, draft: &Draft<'_>, mask: &Masks) {
+    if !ended(kind) {
+        return;
+    }
+    if let Some(message) = draft.text(Field::ErrorMessage)
+        && message.chars().nth(limit::MESSAGE_PREVIEW).is_some()
+    {
+        put_text(
+            message,
+            usize::MAX,
+            mask,
+            attributes.plain_key("rollout.error.message"),
+        );
+    }
+    let mut sources = draft
+        .fields()
+        .filter(|(field, _)| *field == Field::ErrorSource)
+        .peekable();
+    if sources.peek().is_some() {
+        list(
+            attributes.plain_key("rollout.error.chain"),
+            sources.map(|(_, text)| text),
+            mask,
+        );
+    }
+}
+
+fn list<'a>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'a [u8]>, mask: &Masks) {
+    out.push(b'[');
+    for (index, text) in texts.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        put_text(&String::from_utf8_lossy(text), usize::MAX, mask, out);
+    }
+    out.push(b']');
+}
+
+fn lists(
+    attributes: &mut Object<'_>,
+    draft: &Draft<'_>,
+    tags_key: &'static str,
+    metadata_key: &'static str,
+    mask: &Masks,
+) {
+    let mut tags = draft
+        .fields()
+        .filter(|(field, _)| *field == Field::Tag)
+        .peekable();
+    if tags.peek().is_some() {
+        list(
+            attributes.plain_key(tags_key),
+            tags.map(|(_, text)| text),
+            mask,
+        );
+    }
+    attributes.object(metadata_key, |metadata| {
+        for (key, value) in entries(draft, Field::Metadata) {
+            metadata.captured(key, value);
+        }
+    });
+}
+
+/// The entries of a field that is a key and a value.
+pub(super) fn entries<'a>(
+    draft: &'a Draft<'_>,
+    wanted: Field,
+) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    draft
+        .fields()
+        .filter(move |(field, _)| *field == wanted)
+        .filter_map(|(_, bytes)| {
+            let (length, rest) = bytes.split_first_chunk::<4>()?;
+            let (key, value) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            Some((str::from_utf8(key).ok()?, value))
+        })
+}
+
+fn link(bytes: &[u8]) -> Option<(u128, u64)> {
+    let (trace, span) = bytes.split_first_chunk::<16>()?;
+    Some((
+        u128::from_le_bytes(*trace),
+        u64::from_le_bytes(span.try_into().ok()?),
+    ))
+}
+
+/// Usage as a map of JSON numbers.
+fn usage(draft: &Draft<'_>, mask: &Masks) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let bytes = draft.field(Field::Usage)?;
+    let mut json = Vec::new();
+    mask.captured(bytes, &mut json);
+    serde_json::from_slice(&json).ok()
+}
+
+fn usage_beyond(attributes: &mut Object<'_>, draft: &Draft<'_>, mask: &Masks) {
+    for (key, value) in usage(draft, mask).into_iter().flatten() {
+        if !USAGE.contains(&key.as_str()) && !value.is_null() {
+            let out = attributes.key(&format!("rollout.usage.{key}"));
+            // Writing to a Vec cannot fail.
+            let _ = serde_json::to_writer(out, &value);
+        }
+    }
+}
+
+/// The typed sections and `raw`.
+pub(super) fn sections(
+    event: &mut Object<'_>,
+    kind: RecordKind,
+    draft: &Draft<'_>,
+    is_trace: bool,
+    mask: &Masks,
+) {
+    let ends = ended(kind);
+    if !is_trace {
+        event.object("model", |model| {
+            if let Some(provider) = draft.text(Field::Provider) {
+                model.text("provider", provider, limit::PROVIDER);
+            }
+            if let Some(name) = draft.text(Field::Model) {
+                model.text("model", name, limit::MODEL);
+            }
+            if let Some(value) = draft.field(Field::Temperature) {
+                model.captured("temperature", value);
+            }
+        });
+        event.object("usage", |section| {
+            for (key, value) in usage(draft, mask).into_iter().flatten() {
+                if let Some(known) = USAGE.iter().find(|known| **known == key)
+                    && !value.is_null()
+                {
+                    section.number(known, &value);
+                }
+            }
+        });
+    }
+    if matches!(kind, RecordKind::ToolCall | RecordKind::ToolResult) && !is_trace {
+        event.object("tool", |tool| {
+            if let Some(name) = draft.name() {
+                tool.text("name", name, 200);
+            }
+            match &draft.tool_call_id {
+                Some(id) => tool.text("tool_call_id", id, limit::ID),
+                None => tool.text(
+                    "tool_call_id",
+                    &format!("tool_{:016x}", draft.record.span),
+                    limit::ID,
+                ),
+            }
+            let status = if ends { status_text(draft) } else { "started" };
+            tool.text("status", status, limit::STATUS);
+        });
+    }
+    if ends {
+        event.object("outcome", |outcome| {
+            let success = EndStatus::from_byte(draft.record.status) == EndStatus::Ok;
+            outcome.plain_key("success").extend_from_slice(if success {
+                b"true"
+            } else {
+                b"false"
+            });
+            outcome.text("status", status_text(draft), limit::STATUS);
+        });
+        event.object("error", |error| {
+            match EndStatus::from_byte(draft.record.status) {
+                EndStatus::Error => {
+                    error.text(
+                        "type",
+                        draft.text(Field::ErrorType).unwrap_or("error"),
+                        limit::ERROR_TYPE,
+                    );
+                    if let Some(message) = draft.text(Field::ErrorMessage) {
+                        error.text("message_preview", message, limit::MESSAGE_PREVIEW);
+                    }
+                }
+                EndStatus::Panic => {
+                    error.word("type", "panic");
+                    error.word("message_preview", "the function panicked");
+                }
+                EndStatus::Ok | EndStatus::Cancelled => {}
+            }
+        });
+    }
+    if kind == RecordKind::Message {
+        event.object("message", |message| {
+            if let Some(role) = draft.text(Field::Role) {
+                message.text("role", role, 80);
+            }
+            if let Some(content) = draft.field(Field::Content) {
+                message.captured("content", content);
+            }
+            if let Some(id) = draft.text(Field::ToolCallId) {
+                message.text("tool_call_id", id, limit::ID);
+            }
+            let internal = draft.field(Field::Internal) == Some(&[1]);
+            message
+                .plain_key("is_internal")
+                .extend_from_slice(if internal { b"true" } else { b"false" });
+        });
+    }
+    raw(event, kind, draft, is_trace);
+}
+
+fn raw(event: &mut Object<'_>, kind: RecordKind, draft: &Draft<'_>, is_trace: bool) {
+    let (input, output) = match kind {
+        RecordKind::ToolCall | RecordKind::ToolResult if !is_trace => ("arguments", "result"),
+        _ => ("input", "output"),
+    };
+    event.object("raw", |raw| {
+        if let Some(value) = draft.field(Field::Input) {
+            raw.captured(input, value);
+        }
+        if let Some(value) = draft.field(Field::Output) {
+            raw.captured(output, value);
+        }
+        if let Some(preview) = draft.text(Field::StreamPreview) {
+            raw.text("stream_preview", preview, usize::MAX);
+        }
+    });
+}

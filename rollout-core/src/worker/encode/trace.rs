@@ -1,0 +1,92 @@
+//! What the worker remembers of a trace while it runs.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Traces that are remembered at most; past this, the one that was touched longest ago is forgotten.
+const MOST: usize = 16 * 1024;
+
+/// What every event of a trace repeats, and what its end sums up.
+#[derive(Debug, Default)]
+pub(super) struct TraceState {
+    pub(super) sequence: u64,
+    pub(super) user_id: Option<String>,
+    pub(super) session_id: Option<String>,
+    pub(super) conversation_id: Option<String>,
+    pub(super) account_id: Option<String>,
+    pub(super) external_id: Option<String>,
+    /// JSON texts.
+    pub(super) user_traits: Option<Vec<u8>>,
+    pub(super) account_traits: Option<Vec<u8>>,
+    /// Tags, each as JSON, and metadata as key and JSON, that updates have added: told again at the end.
+    pub(super) tags: Vec<Vec<u8>>,
+    pub(super) metadata: Vec<(String, Vec<u8>)>,
+    touched: u64,
+}
+
+/// Trace ids are random already.
+#[derive(Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, id: u128) {
+        self.0 = id as u64 ^ (id >> 64) as u64;
+    }
+}
+
+/// All traces that run, or have ended of late.
+#[derive(Default)]
+pub(super) struct Traces {
+    states: HashMap<u128, TraceState, BuildHasherDefault<IdHasher>>,
+    clock: u64,
+    /// The ids that models gave to tool calls that are under way, by their spans.
+    tool_calls: HashMap<u64, String>,
+}
+
+impl Traces {
+    /// The state of a trace; `events` is how many events there have been in all, where a forgotten trace goes on
+    /// counting, so that no number is used twice.
+    pub(super) fn get(&mut self, trace: u128, starts: bool, events: u64) -> &mut TraceState {
+        self.clock += 1;
+        if self.states.len() >= MOST && !self.states.contains_key(&trace) {
+            self.forget_some();
+        }
+        let state = self.states.entry(trace).or_insert_with(|| TraceState {
+            sequence: if starts { 0 } else { events },
+            ..TraceState::default()
+        });
+        state.touched = self.clock;
+        state
+    }
+
+    /// Remembers the id of a tool call until its result.
+    pub(super) fn tool_started(&mut self, span: u64, id: &str) {
+        if self.tool_calls.len() < MOST {
+            self.tool_calls.insert(span, id.to_owned());
+        }
+    }
+
+    /// The id of a tool call that ends.
+    pub(super) fn tool_ended(&mut self, span: u64) -> Option<String> {
+        self.tool_calls.remove(&span)
+    }
+
+    #[cold]
+    fn forget_some(&mut self) {
+        let mut touched: Vec<u64> = self.states.values().map(|state| state.touched).collect();
+        let middle = touched.len() / 2;
+        let (_, median, _) = touched.select_nth_unstable(middle);
+        let median = *median;
+        self.states.retain(|_, state| state.touched > median);
+    }
+}

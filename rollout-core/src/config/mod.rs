@@ -49,6 +49,10 @@ pub enum ExporterKind {
 ///
 /// Its `Debug` form shows secrets as `[redacted]`.
 #[derive(Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, named by its setting"
+)]
 pub struct Config {
     api_key: Option<Secret<String>>,
     base_url: Option<String>,

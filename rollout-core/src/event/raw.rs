@@ -1,6 +1,6 @@
 //! JSON that is carried as it was written.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
@@ -66,29 +66,62 @@ impl RawObject {
         self.as_str()[1..].trim_start().starts_with('}')
     }
 
-    /// The members in the order in which they are written; the second of two of one name is
-    /// kept too. A name that is no valid text (a lone surrogate) ends the list.
-    pub fn members(&self) -> Vec<(String, RawJson)> {
-        struct Members;
+    /// The members in the order in which they are written, each value as its JSON text; of two
+    /// members of one name, both. A name that is no valid text (a lone surrogate) ends the list.
+    pub fn members(&self) -> Vec<(Cow<'_, str>, &RawValue)> {
+        let mut deserializer = serde_json::Deserializer::from_str(self.as_str());
+        deserializer.deserialize_map(Members).unwrap_or_default()
+    }
+}
 
-        impl<'de> de::Visitor<'de> for Members {
-            type Value = Vec<(String, RawJson)>;
+struct Members;
+
+impl<'de> de::Visitor<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Ok(Some(Name(name))) = map.next_key() {
+            members.push((name, map.next_value()?));
+        }
+        Ok(members)
+    }
+}
+
+/// A member's name, borrowed where it is written without escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> de::Visitor<'de> for Text {
+            type Value = Name<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+                f.write_str("a text")
             }
 
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Ok(Some(member)) = map.next_entry() {
-                    members.push(member);
-                }
-                Ok(members)
+            fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
             }
         }
 
-        let mut deserializer = serde_json::Deserializer::from_str(self.as_str());
-        deserializer.deserialize_map(Members).unwrap_or_default()
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl From<Box<RawValue>> for RawJson {
+    fn from(value: Box<RawValue>) -> Self {
+        Self(value)
     }
 }
 

@@ -17,7 +17,6 @@ use crate::stats::{Counters, DropReason};
 const SEGMENT_BYTES: u64 = 8 << 20;
 
 /// How often a disk that failed is tried again, and one that works is looked at.
-const RETRY_DISK: Duration = Duration::from_secs(10);
 const LOOK_AT_DISK: Duration = Duration::from_secs(1);
 
 /// What a spool needs to know.
@@ -160,7 +159,15 @@ impl Spool {
         self.readers[reader].events
     }
 
-    /// What a reader has yet to get.
+    /// Events that are there and that a reader has yet to get.
+    pub(crate) fn waiting(&self, reader: usize) -> u64 {
+        let done = self.readers[reader].events;
+        let left =
+            |s: &Segment| (s.events_before + s.events).saturating_sub(done.max(s.events_before));
+        self.segments.iter().map(left).sum()
+    }
+
+    /// How far a reader is behind, what was lost in between included.
     pub(crate) fn pending(&self, reader: usize) -> Pending {
         let reader = &self.readers[reader];
         Pending {
@@ -287,7 +294,7 @@ impl Spool {
     fn disk_failed(&mut self, error: &io::Error) {
         self.file = None;
         self.disk_works = false;
-        self.look_at = Instant::now() + RETRY_DISK;
+        self.look_at = Instant::now() + LOOK_AT_DISK;
         if !self.told {
             self.told = true;
             self.counters.warn(format_args!(
@@ -345,7 +352,10 @@ impl Spool {
     pub(crate) fn read(&mut self, reader: usize, bytes: usize, events: u64) -> Option<Chunk> {
         loop {
             let at = self.readers[reader].position;
-            let index = self.segments.iter().position(|s| s.number >= at.segment)?;
+            let Some(index) = self.segments.iter().position(|s| s.number >= at.segment) else {
+                self.skip_to_end(reader);
+                return None;
+            };
             let segment = &self.segments[index];
             let state = &mut self.readers[reader];
             if segment.number > at.segment {
@@ -378,6 +388,17 @@ impl Spool {
                 Ok(_) | Err(_) => self.discard(index, DropReason::SpoolDamaged),
             }
         }
+    }
+
+    /// Whatever there was is gone, and counted where it went.
+    fn skip_to_end(&mut self, reader: usize) {
+        let state = &mut self.readers[reader];
+        state.events = self.events;
+        state.bytes = self.bytes;
+        state.position = Position {
+            segment: self.next_number,
+            offset: 0,
+        };
     }
 
     /// What a reader has read last is done.

@@ -301,11 +301,11 @@ impl Shared {
         let before = self.counters.lost_before_spool();
         let spool = self.spool();
         let total = spool.events();
-        let done = statuses.iter().map(|s| spool.done(s.reader)).min();
-        let spooled = total - done.unwrap_or(total);
+        let waiting = statuses.iter().map(|s| spool.waiting(s.reader)).max();
+        let spooled = waiting.unwrap_or(0);
         let refused = statuses.iter().map(|s| s.refused).max().unwrap_or(0);
-        let lost = (spool.lost() + refused).min(total - spooled);
         // Every event is in exactly one of the three.
+        let lost = (spool.lost() + refused).min(total - spooled);
         FlushReport {
             delivered: total - spooled - lost,
             spooled,

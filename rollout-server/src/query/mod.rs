@@ -1,6 +1,7 @@
 //! What can be asked of a store, and what it answers.
 
 mod filter;
+pub(crate) mod tree;
 mod types;
 
 pub use filter::{Condition, Filter, FilterError, KEYS, Key};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use rusqlite::ErrorCode;
+
 /// Why a store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -14,6 +16,8 @@ pub enum StoreError {
     Closed,
     /// The query's cursor is of another query, or of no query at all.
     Cursor,
+    /// The events were read by somebody else meanwhile: look again from where the store is.
+    Overtaken,
     /// The database failed.
     Database(String),
 }
@@ -25,9 +29,22 @@ impl fmt::Display for StoreError {
             Self::Full(detail) => write!(f, "the disk is full: {detail}"),
             Self::Closed => f.write_str("the store has stopped"),
             Self::Cursor => f.write_str("the cursor does not belong to this list: ask without one"),
+            Self::Overtaken => {
+                f.write_str("another process has read this part of the spool meanwhile")
+            }
             Self::Database(detail) => write!(f, "the store failed: {detail}"),
         }
     }
 }
 
 impl std::error::Error for StoreError {}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Where traces are kept.
 
 mod error;
+mod sqlite;
 
 use std::{
     pin::Pin,
@@ -11,6 +12,7 @@ use rollout_core::event::Event;
 use tokio::sync::{oneshot, watch};
 
 pub use error::StoreError;
+pub use sqlite::SqliteStore;
 
 use crate::query::{SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery};
 
@@ -20,6 +22,12 @@ use crate::query::{SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery};
 pub trait Store: Send + Sync + 'static {
     /// Queues events to be stored, each once by its id; the returned value tells when they are.
     fn append(&self, events: Vec<Event>, origin: Origin) -> Pending;
+
+    /// Queues that a process that wrote to a spool is gone: what it left open is interrupted.
+    fn writer_gone(&self, writer: &str) -> Pending;
+
+    /// How far the spools are read.
+    fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError>;
 
     /// The traces that a query asks for, newest first.
     fn traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError>;
@@ -40,6 +48,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A number that is another one after every change, whoever made it in this process.
     fn revision(&self) -> watch::Receiver<u64>;
+
+    /// Bytes that the store takes.
+    fn size(&self) -> u64;
 }
 
 /// Where events came from.
@@ -62,6 +73,19 @@ pub struct SpoolRange {
     pub from: u64,
     /// The byte after the last.
     pub to: u64,
+}
+
+/// How far the spool of one process is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolPosition {
+    /// The folder of the process.
+    pub writer: String,
+    /// Number of the segment that is being read.
+    pub segment: u64,
+    /// The first byte in it that is not read.
+    pub offset: u64,
+    /// Whether the process is known to be gone.
+    pub gone: bool,
 }
 
 /// Events on their way to the disk.

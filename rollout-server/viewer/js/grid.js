@@ -108,8 +108,8 @@ export class Grid {
     set(parts.duration, open && status === "running" ? "…" : duration(open ? null : took));
     set(parts.tokens, words?.usage ? count(words.usage.total_tokens ?? sum(words.usage)) : "");
     parts.wave.setAttribute("class", `wave type ${known(type)}${status === "error" ? " failed" : ""}${open ? " running" : ""}`);
-    parts.bar.setAttribute("x", `${((outline.start[row] / outline.spanMs) * 100).toFixed(3)}%`);
-    parts.bar.setAttribute("width", `${((took / outline.spanMs) * 100).toFixed(3)}%`);
+    parts.bar.setAttribute("x", `${Math.min(99.4, (outline.start[row] / outline.spanMs) * 100).toFixed(3)}%`);
+    parts.bar.setAttribute("width", `${Math.max(0.3, (took / outline.spanMs) * 100).toFixed(3)}%`);
     if (node.parentNode !== this.rows) this.rows.append(node);
   }
 

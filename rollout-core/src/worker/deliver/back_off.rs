@@ -9,7 +9,7 @@ const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// The longest that another side's wish is honoured.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+const LONGEST_WISH: Duration = Duration::from_hours(1);
 
 /// Waits that grow from failure to failure.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const MOST_REFUSALS: u32 = 5;
 
 /// How often dead writers' folders are looked for.
-const LOOK_FOR_BACKLOG: Duration = Duration::from_secs(60);
+const LOOK_FOR_BACKLOG: Duration = Duration::from_mins(1);
 
 /// When batches close.
 #[derive(Clone, Copy, Debug)]

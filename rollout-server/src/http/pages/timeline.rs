@@ -34,14 +34,14 @@ impl Timeline {
         }
     }
 
-    /// Start and width of the span's bar in per cent.
+    /// Start and width of the span's bar in per cent, so that the shortest and latest is seen.
     pub(super) fn bar(self, span: &SpanRow) -> (f64, f64) {
         let offset = self.offset_ms(span).min(self.length_ms);
         let most = self.length_ms - offset;
         let width = span.duration_ms.unwrap_or(most).min(most);
         (
-            offset / self.length_ms * 100.0,
-            width / self.length_ms * 100.0,
+            (offset / self.length_ms * 100.0).min(99.4),
+            (width / self.length_ms * 100.0).max(0.3),
         )
     }
 }

@@ -286,6 +286,13 @@ impl TurnView {
 impl PartView {
     fn of(part: Part) -> Self {
         match part {
+            // Tools answer in JSON inside a string.
+            Part::Text(text) if text.starts_with(['{', '[']) => {
+                match RawJson::parse(text.clone()) {
+                    Ok(json) => Self::Other(JsonView::of(json.as_str())),
+                    Err(_) => Self::Text(TextView::of(&text)),
+                }
+            }
             Part::Text(text) => Self::Text(TextView::of(&text)),
             Part::Reasoning(text) => Self::Reasoning(TextView::of(&text)),
             Part::Call {

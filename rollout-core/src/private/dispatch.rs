@@ -1,0 +1,292 @@
+//! What an expansion asks of the user's types: whether a value is a failed `Result`, what is the
+//! best its error can say, and whether a value can be captured at all.
+//!
+//! The questions are asked where the types are known, at the call site, by method lookup: each
+//! [`Outcome`] derefs to the next, and the first whose `finish` fits the type is taken. Nothing has
+//! to be imported there and no trait is involved, so nothing can be shadowed.
+
+use std::error::Error;
+use std::fmt::{Debug, Display};
+use std::ops::Deref;
+
+use serde::Serialize;
+
+use super::{End, Item, Start};
+
+/// What can be recorded as an argument.
+#[diagnostic::on_unimplemented(
+    message = "this argument cannot be recorded: `{Self}` does not implement `serde::Serialize`",
+    label = "`{Self}` is not `Serialize`",
+    note = "derive `serde::Serialize`, or say in the attribute: `skip(…)` to leave this parameter out, `debug(…)` to capture it through `Debug`, or `capture_input = false` to record no arguments"
+)]
+pub trait Argument: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Argument for T {}
+
+/// What can be recorded as a result.
+#[diagnostic::on_unimplemented(
+    message = "this result cannot be recorded: `{Self}` does not implement `serde::Serialize`",
+    label = "`{Self}` is not `Serialize`",
+    note = "derive `serde::Serialize`, or say in the attribute: `debug(return)` to capture it through `Debug`, or `capture_output = false` to record no result"
+)]
+pub trait Output: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Output for T {}
+
+/// What can be recorded as an attribute.
+#[diagnostic::on_unimplemented(
+    message = "this attribute cannot be recorded: `{Self}` does not implement `serde::Serialize`",
+    label = "`{Self}` is not `Serialize`",
+    note = "derive `serde::Serialize`, or write an expression that can be, as `value.to_string()`"
+)]
+pub trait Attribute: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Attribute for T {}
+
+/// Records one argument.
+#[inline]
+pub fn field<T: Argument + ?Sized>(start: &mut Start<'_>, name: &'static str, value: &T) {
+    start.field(name, value);
+}
+
+/// Records one argument as `Debug` prints it.
+#[inline]
+pub fn field_debug<T: Debug + ?Sized>(start: &mut Start<'_>, name: &'static str, value: &T) {
+    start.field_debug(name, value);
+}
+
+/// Records one attribute.
+#[inline]
+pub fn attribute<T: Attribute + ?Sized>(start: &mut Start<'_>, key: &'static str, value: &T) {
+    start.attribute(key, value);
+}
+
+/// Records a result, unless the call failed.
+#[inline]
+pub fn output<T: Output + ?Sized>(value: Option<&T>, end: &mut End<'_>) {
+    if let Some(value) = value {
+        end.output(value);
+    }
+}
+
+/// Records a result as `Debug` prints it, unless the call failed.
+#[inline]
+pub fn output_debug<T: Debug + ?Sized>(value: Option<&T>, end: &mut End<'_>) {
+    if let Some(value) = value {
+        end.output_debug(value);
+    }
+}
+
+/// Records an item of a stream or iterator, unless it is a failure.
+#[inline]
+pub fn item<T: Output + ?Sized>(value: Option<&T>, item: &mut Item<'_>) {
+    if let Some(value) = value {
+        item.item(value);
+    }
+}
+
+/// Records an item as `Debug` prints it, unless it is a failure.
+#[inline]
+pub fn item_debug<T: Debug + ?Sized>(value: Option<&T>, item: &mut Item<'_>) {
+    if let Some(value) = value {
+        item.item_debug(value);
+    }
+}
+
+/// A value whose spelling rules out that it is a `Result`.
+#[inline]
+pub fn some<T: ?Sized>(value: &T) -> Option<&T> {
+    Some(value)
+}
+
+/// Tells inference the type of an async block. Never called.
+pub fn returned<R>() -> R {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Takes what is known of a failure.
+pub trait Failure {
+    /// The error's type, message and the first of its sources.
+    fn error(&mut self, type_name: &str, message: &dyn Display, source: Option<&dyn Error>);
+}
+
+impl Failure for End<'_> {
+    fn error(&mut self, type_name: &str, message: &dyn Display, source: Option<&dyn Error>) {
+        End::error(self, type_name, message, source);
+    }
+}
+
+impl Failure for Item<'_> {
+    fn error(&mut self, type_name: &str, message: &dyn Display, source: Option<&dyn Error>) {
+        Item::error(self, type_name, message, source);
+    }
+}
+
+/// A value that is about to be returned. `finish` gives back what can be captured of it, or
+/// reports the error that it holds.
+pub struct Outcome<'a, T>(OfDeref<'a, T>);
+/// An error that derefs to one, as `anyhow::Error` and `Box<dyn Error>` do.
+pub struct OfDeref<'a, T>(OfDisplay<'a, T>);
+/// An error that can only be displayed.
+pub struct OfDisplay<'a, T>(OfDebug<'a, T>);
+/// An error that has only a `Debug` form.
+pub struct OfDebug<'a, T>(OfNothing<'a, T>);
+/// An error of which only the type is known.
+pub struct OfNothing<'a, T>(OfValue<'a, T>);
+/// No `Result` at all.
+pub struct OfValue<'a, T>(&'a T);
+
+impl<'a, T> Outcome<'a, T> {
+    /// Asks about this value.
+    #[inline]
+    pub fn new(value: &'a T) -> Self {
+        Outcome(OfDeref(OfDisplay(OfDebug(OfNothing(OfValue(value))))))
+    }
+}
+
+macro_rules! chain {
+    ($($from:ident => $to:ident,)*) => {
+        $(impl<'a, T> Deref for $from<'a, T> {
+            type Target = $to<'a, T>;
+
+            #[inline]
+            fn deref(&self) -> &$to<'a, T> {
+                &self.0
+            }
+        })*
+    };
+}
+
+chain! {
+    Outcome => OfDeref,
+    OfDeref => OfDisplay,
+    OfDisplay => OfDebug,
+    OfDebug => OfNothing,
+    OfNothing => OfValue,
+}
+
+impl<'a, T, E: Error> Outcome<'a, Result<T, E>> {
+    /// The value; or the error, with its sources.
+    #[inline]
+    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+        split(self.0.0.0.0.0.0, |error| {
+            failure.error(std::any::type_name::<E>(), error, error.source());
+        })
+    }
+}
+
+impl<'a, T, E: Deref<Target: Error>> OfDeref<'a, Result<T, E>> {
+    /// The value; or the error, with the sources of what it derefs to.
+    #[inline]
+    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+        split(self.0.0.0.0.0, |error| {
+            failure.error(std::any::type_name::<E>(), &&**error, (**error).source());
+        })
+    }
+}
+
+impl<'a, T, E: Display> OfDisplay<'a, Result<T, E>> {
+    /// The value; or the error as it is displayed.
+    #[inline]
+    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+        split(self.0.0.0.0, |error| failure.error(std::any::type_name::<E>(), error, None))
+    }
+}
+
+impl<'a, T, E: Debug> OfDebug<'a, Result<T, E>> {
+    /// The value; or the error as `Debug` prints it.
+    #[inline]
+    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+        split(self.0.0.0, |error| {
+            failure.error(std::any::type_name::<E>(), &format_args!("{error:?}"), None);
+        })
+    }
+}
+
+impl<'a, T, E> OfNothing<'a, Result<T, E>> {
+    /// The value; or the name of the error's type.
+    #[inline]
+    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+        split(self.0.0, |_| {
+            let name = std::any::type_name::<E>();
+            failure.error(name, &name, None);
+        })
+    }
+}
+
+impl<'a, T> OfValue<'a, T> {
+    /// The value, which is no `Result`.
+    #[inline]
+    pub fn finish(&self, _: &mut impl Failure) -> Option<&'a T> {
+        Some(self.0)
+    }
+}
+
+#[inline]
+fn split<'a, T, E>(result: &'a Result<T, E>, report: impl FnOnce(&'a E)) -> Option<&'a T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            report(error);
+            None
+        }
+    }
+}
+
+/// A user's, session's or other thing's id: an `Option` or a plain value.
+pub struct Identifier<'a, T: ?Sized>(PlainIdentifier<'a, T>);
+/// An id that is always there.
+pub struct PlainIdentifier<'a, T: ?Sized>(&'a T);
+
+impl<'a, T: ?Sized> Identifier<'a, T> {
+    /// Asks about this value.
+    #[inline]
+    pub fn new(value: &'a T) -> Self {
+        Identifier(PlainIdentifier(value))
+    }
+}
+
+impl<'a, T: ?Sized> Deref for Identifier<'a, T> {
+    type Target = PlainIdentifier<'a, T>;
+
+    #[inline]
+    fn deref(&self) -> &PlainIdentifier<'a, T> {
+        &self.0
+    }
+}
+
+impl<'a, T> Identifier<'a, Option<T>> {
+    /// The id, if there is one.
+    #[inline]
+    pub fn get(&self) -> Option<&'a T> {
+        self.0.0.as_ref()
+    }
+}
+
+impl<'a, T> Identifier<'a, &Option<T>> {
+    /// The id, if there is one.
+    #[inline]
+    pub fn get(&self) -> Option<&'a T> {
+        self.0.0.as_ref()
+    }
+}
+
+impl<'a, T: ?Sized> PlainIdentifier<'a, T> {
+    /// The id.
+    #[inline]
+    pub fn get(&self) -> Option<&'a T> {
+        Some(self.0)
+    }
+}
+
+/// Hands an id on as text.
+pub fn identifier<T: Display + ?Sized>(value: Option<&T>, set: impl FnOnce(&str)) {
+    if let Some(value) = value {
+        set(&value.to_string());
+    }
+}

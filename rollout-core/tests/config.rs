@@ -1,0 +1,384 @@
+//! Settings: where they come from, which one wins, what a bad one says.
+//!
+//! The environment belongs to the whole process, so each case is a process of its own: the
+//! ignored tests below are run by the others.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the functions that the tests share are tests too"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rollout_core::{Config, ConfigError, ExporterKind, Secret, SpoolKind};
+
+fn shown(config: Result<Config, ConfigError>) -> String {
+    match config {
+        Ok(config) => format!("CONFIG {config:?}"),
+        Err(error) => format!("ERROR {error}"),
+    }
+}
+
+#[test]
+#[ignore = "run by the other tests in a process of its own"]
+fn child_of_the_environment() {
+    println!("{}", shown(rollout_core::builder().config()));
+}
+
+#[test]
+#[ignore = "run by the other tests in a process of its own"]
+fn child_with_a_builder() {
+    let builder = rollout_core::builder()
+        .sample_rate(0.25)
+        .agent_name("of the builder");
+    println!("{}", shown(builder.config()));
+}
+
+fn run(child: &str, dir: &Path, variables: &[(&str, &str)]) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([child, "--exact", "--ignored", "--nocapture"])
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .find_map(|line| {
+            let at = line.find("CONFIG ").or_else(|| line.find("ERROR "))?;
+            Some(line[at..].to_owned())
+        })
+        .unwrap_or_else(|| panic!("no answer in {text}"))
+}
+
+fn resolved(variables: &[(&str, &str)]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    run("child_of_the_environment", dir.path(), variables)
+}
+
+#[track_caller]
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    assert_has(
+        &resolved(&[]),
+        &[
+            "enabled: true",
+            "api_key: None",
+            "base_url: None",
+            "spool: Disk",
+            "exporters: [Local]",
+            "sample_rate: 1.0",
+            "flush_interval: 1s",
+            "flush_at: 512",
+            "timeout: 30s",
+            "max_queue_bytes: 67108864",
+            "max_value_bytes: 65536",
+            "max_spool_bytes: 1073741824",
+            "capture_input: true",
+            "capture_output: true",
+            "/.rollout\"",
+        ],
+    );
+}
+
+#[test]
+fn blank_is_unset() {
+    let blank = [
+        ("ROLLOUT_API_KEY", " "),
+        ("ROLLOUT_SAMPLE_RATE", ""),
+        ("ROLLOUT_ENABLED", ""),
+        ("ROLLOUT_EXPORTERS", "  "),
+    ];
+    assert_eq!(without_dir(&resolved(&blank)), without_dir(&resolved(&[])));
+}
+
+/// Each case runs in a folder of its own, whose name is in the answer.
+fn without_dir(text: &str) -> String {
+    let (before, rest) = text.split_once("dir: ").unwrap();
+    let (_, after) = rest.split_once(", spool").unwrap();
+    format!("{before}{after}")
+}
+
+#[test]
+fn an_address_or_a_key_selects_http() {
+    let hosted = resolved(&[("ROLLOUT_API_KEY", "sk-very-secret")]);
+    assert_has(
+        &hosted,
+        &[
+            r#"base_url: Some("https://app.rollout.work")"#,
+            "exporters: [Http]",
+        ],
+    );
+    let own = resolved(&[("ROLLOUT_ENDPOINT", "http://127.0.0.1:4747/")]);
+    assert_has(
+        &own,
+        &[
+            r#"base_url: Some("http://127.0.0.1:4747")"#,
+            "exporters: [Http]",
+            "api_key: None",
+        ],
+    );
+    let both = resolved(&[
+        ("ROLLOUT_BASE_URL", "http://localhost:1"),
+        ("ROLLOUT_EXPORTERS", "local, http"),
+        ("ROLLOUT_DEBUG", "yes"),
+    ]);
+    assert_has(&both, &["exporters: [Local, Http, Console]"]);
+}
+
+#[test]
+fn either_switch_switches_off() {
+    assert_has(
+        &resolved(&[("ROLLOUT_ENABLED", "off")]),
+        &["enabled: false"],
+    );
+    assert_has(&resolved(&[("ROLLOUT_DISABLED", "1")]), &["enabled: false"]);
+    assert_has(&resolved(&[("ROLLOUT_DISABLED", "No")]), &["enabled: true"]);
+}
+
+#[test]
+fn a_bad_value_names_variable_value_and_what_is_allowed() {
+    let cases = [
+        ("ROLLOUT_SAMPLE_RATE", "1.5", "a number from 0 to 1"),
+        ("ROLLOUT_SAMPLE_RATE", "NaN", "a number from 0 to 1"),
+        (
+            "ROLLOUT_ENABLED",
+            "maybe",
+            "true, 1, yes, on or false, 0, no, off",
+        ),
+        ("ROLLOUT_ENDPOINT", "localhost:4747", "http:// or https://"),
+        ("ROLLOUT_ENDPOINT", "http://", "http:// or https://"),
+        ("ROLLOUT_FLUSH_AT", "0", "from 1 to 1000"),
+        ("ROLLOUT_FLUSH_INTERVAL", "-1", "seconds from"),
+        ("ROLLOUT_TIMEOUT", "inf", "seconds from"),
+        ("ROLLOUT_MAX_SPOOL_BYTES", "1 KiB", "bytes from 64 KiB"),
+        ("ROLLOUT_MAX_QUEUE_BYTES", "99999999 GiB", "bytes from"),
+        ("ROLLOUT_SPOOL", "cloud", "disk or memory"),
+        (
+            "ROLLOUT_EXPORTERS",
+            "local,otlp",
+            "otlp is not in this version",
+        ),
+        (
+            "ROLLOUT_EXPORTERS",
+            "clickhouse",
+            "clickhouse is not in this version",
+        ),
+        (
+            "ROLLOUT_EXPORTERS",
+            "langfuse",
+            "langfuse is not in this version",
+        ),
+        (
+            "ROLLOUT_EXPORTERS",
+            "traceroot",
+            "traceroot is not in this version",
+        ),
+        ("ROLLOUT_EXPORTERS", "file", "of local, http, console"),
+    ];
+    for (variable, value, allowed) in cases {
+        let text = resolved(&[(variable, value)]);
+        assert_has(&text, &["ERROR", variable, &format!("{value:?}"), allowed]);
+    }
+    let long = "x".repeat(201);
+    assert_has(
+        &resolved(&[("ROLLOUT_AGENT_NAME", &long)]),
+        &["ERROR ROLLOUT_AGENT_NAME", "at most 200 characters"],
+    );
+    assert_has(
+        &resolved(&[("ROLLOUT_EXPORTERS", "http")]),
+        &["ERROR", "needs an address", "ROLLOUT_ENDPOINT"],
+    );
+    assert_has(
+        &resolved(&[
+            ("ROLLOUT_ENDPOINT", "http://a"),
+            ("ROLLOUT_BASE_URL", "http://b"),
+        ]),
+        &[
+            "ERROR ROLLOUT_ENDPOINT",
+            "ROLLOUT_BASE_URL is the same setting",
+        ],
+    );
+}
+
+#[test]
+fn no_secret_is_shown() {
+    for variables in [
+        vec![("ROLLOUT_API_KEY", "sk-very-secret")],
+        vec![("ROLLOUT_API_KEY", "sk-very secret\u{e9}")],
+        vec![("ROLLOUT_ENDPOINT", "https://user:very-secret@host")],
+    ] {
+        let text = resolved(&variables);
+        assert!(!text.contains("secret"), "{text}");
+        assert_has(&text, &["[redacted]"]);
+    }
+}
+
+#[test]
+fn builder_over_environment_over_file_over_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "sample_rate = 0.75\n\
+                agent_name = \"of the file\"\n\
+                release = \"of the file\"\n\
+                exporters = [\"local\", \"console\"]\n\
+                flush_at = 7\n\
+                max_value_bytes = \"1 MiB\"\n\
+                capture_input = false\n";
+    fs::write(dir.path().join("rollout.toml"), file).unwrap();
+    let environment = [
+        ("ROLLOUT_AGENT_NAME", "of the environment"),
+        ("ROLLOUT_SAMPLE_RATE", "0.5"),
+        ("ROLLOUT_RELEASE", "of the environment"),
+    ];
+    assert_has(
+        &run("child_with_a_builder", dir.path(), &environment),
+        &[
+            "sample_rate: 0.25",
+            r#"agent_name: Some("of the builder")"#,
+            r#"release: Some("of the environment")"#,
+            "exporters: [Local, Console]",
+            "flush_at: 7",
+            "max_value_bytes: 1048576",
+            "capture_input: false",
+            "capture_output: true",
+        ],
+    );
+    assert_has(
+        &run("child_of_the_environment", dir.path(), &[]),
+        &["sample_rate: 0.75", r#"agent_name: Some("of the file")"#],
+    );
+}
+
+#[test]
+fn a_bad_file_says_where() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [
+        (
+            "sample_rat = 1.0",
+            "rollout.toml: sample_rat: no such setting; there are api_key",
+        ),
+        (
+            "sample_rate = 2.0",
+            "rollout.toml: sample_rate is \"2\": allowed: a number from 0 to 1",
+        ),
+        ("a = 1\nb = = 2", "rollout.toml: is not valid TOML: line 2"),
+        (
+            "dir = 2024-01-01",
+            "rollout.toml: dir: is neither text nor a number",
+        ),
+        ("api_key = \"sk-very-secret\"\n= 1", "line 2"),
+    ];
+    for (text, expected) in cases {
+        fs::write(dir.path().join("rollout.toml"), text).unwrap();
+        let answer = run("child_of_the_environment", dir.path(), &[]);
+        assert_has(&answer, &["ERROR", expected]);
+        assert!(!answer.contains("secret"), "{answer}");
+    }
+}
+
+#[test]
+fn repository_and_commit_are_found() {
+    let ci = resolved(&[
+        ("GITHUB_REPOSITORY", "owner/name"),
+        ("GITHUB_SHA", "0123456789012345678901234567890123456789"),
+    ]);
+    assert_has(
+        &ci,
+        &[
+            r#"git_repo: Some("https://github.com/owner/name")"#,
+            r#"git_ref: Some("0123456789012345678901234567890123456789")"#,
+        ],
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let git = dir.path().join(".git");
+    let below = dir.path().join("crates/one");
+    fs::create_dir_all(git.join("refs/heads")).unwrap();
+    fs::create_dir_all(&below).unwrap();
+    let commit = "89abcdef".repeat(5);
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    fs::write(
+        git.join("packed-refs"),
+        format!("# pack-refs\n{commit} refs/heads/main\n"),
+    )
+    .unwrap();
+    let token = "https://user:ghp_very-secret@host.example/owner/name.git";
+    for address in ["git@host.example:owner/name.git", token] {
+        let config = format!("[core]\n\tbare = false\n[remote \"origin\"]\n\turl = {address}\n");
+        fs::write(git.join("config"), config).unwrap();
+        let found = run("child_of_the_environment", &below, &[]);
+        assert_has(
+            &found,
+            &[
+                r#"git_repo: Some("https://host.example/owner/name")"#,
+                &format!("git_ref: Some({commit:?})"),
+            ],
+        );
+        assert!(!found.contains("secret"), "{found}");
+    }
+    let said = [("ROLLOUT_GIT_REPO", "mine"), ("ROLLOUT_GIT_REF", "v1")];
+    assert_has(
+        &run("child_of_the_environment", &below, &said),
+        &[r#"git_repo: Some("mine")"#, r#"git_ref: Some("v1")"#],
+    );
+}
+
+#[test]
+fn builder_values_pass_the_same_rules() {
+    let error = rollout_core::builder()
+        .sample_rate(7.0)
+        .config()
+        .unwrap_err();
+    assert_eq!(error.setting(), "builder: sample_rate");
+    assert_eq!(error.value(), Some("7"));
+    assert_eq!(error.problem(), "allowed: a number from 0 to 1");
+    let config = rollout_core::builder()
+        .endpoint("http://127.0.0.1:9")
+        .exporters([ExporterKind::Local, ExporterKind::Http])
+        .spool(SpoolKind::Memory)
+        .flush_interval(std::time::Duration::from_millis(5))
+        .redact_key("customer_ssn")
+        .config()
+        .unwrap();
+    assert_eq!(
+        config.exporters(),
+        [ExporterKind::Local, ExporterKind::Http]
+    );
+    assert_eq!(config.flush_interval().as_millis(), 5);
+    assert_eq!(config.redact_keys(), ["customer_ssn"]);
+}
+
+#[test]
+fn secrets_behave_as_their_value_and_show_nothing() {
+    let secret = Secret::new(vec!["a".to_owned()]);
+    assert_eq!(secret.len(), 1);
+    assert_eq!(
+        format!("{secret} {secret:?} {secret:#?}"),
+        "[redacted] [redacted] [redacted]"
+    );
+    assert_eq!(serde_json::to_string(&secret).unwrap(), "\"[redacted]\"");
+    let read: Secret<u8> = serde_json::from_str("7").unwrap();
+    assert_eq!(read.into_inner(), 7);
+}
+
+/// `docs/configuration.md` holds the table that the list of settings prints; when it does not, the
+/// failure shows the table to put there.
+#[test]
+fn the_reference_is_the_list() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let reference = Config::reference();
+    assert!(
+        document.contains(&reference),
+        "the table in docs/configuration.md must be:\n{reference}"
+    );
+}

@@ -1,0 +1,464 @@
+//! Plan to tokens. Cannot fail.
+//!
+//! Every name of ours is mixed-site and every path absolute, so that the body sees none of them
+//! and they see nothing of the user's; the body goes in with the braces it came in.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, TokenStreamExt, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Type};
+
+use crate::capture::hold_receiver;
+use crate::model::{Flow, Plan, Through, output_position};
+use crate::options::Flush;
+use crate::shape::{Form, never_result, ungroup};
+
+/// The instrumented function.
+pub(crate) fn expand(plan: &Plan<'_>) -> TokenStream {
+    match plan.flow {
+        Flow::Guard => guard(plan),
+        Flow::Value => value(plan),
+        Flow::Async { keep } => asynchronous(plan, keep),
+        Flow::Future(form) => future(plan, form),
+        Flow::Stream(form) => items(plan, form, "stream"),
+        Flow::Iterator(form) => items(plan, form, "iter"),
+    }
+}
+
+/// The signature as it was written; a guard, then the body as the last expression.
+fn guard(plan: &Plan<'_>) -> TokenStream {
+    let signature = &plan.function.signature;
+    let enter = enter(plan);
+    let body = body(plan);
+    let body = quote_spanned!(mixed()=> let __guard = #enter; #body);
+    function(plan, &signature.to_token_stream(), &body)
+}
+
+/// The body in a closure; `finish` looks at its value.
+fn value(plan: &Plan<'_>) -> TokenStream {
+    let body = closure(plan, true);
+    let finish = finish(plan);
+    let call = if plan.reads_patterns {
+        let (runtime, site) = (&plan.runtime, site(plan));
+        quote_spanned!(mixed()=> #runtime::run_late(#site, #body, #finish))
+    } else {
+        let enter = enter(plan);
+        quote_spanned!(mixed()=> #enter.run(#body, #finish))
+    };
+    function(plan, &rewritten(plan, true, None), &call)
+}
+
+/// The body in an async block, which is a field of the runtime's future.
+fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
+    let runtime = &plan.runtime;
+    let signature = &plan.function.signature;
+    let site = site(plan);
+    let finish = finish(plan);
+    let never = is_never(&signature.output);
+    let returned = match &signature.output {
+        ReturnType::Default => quote_spanned!(mixed()=> ()),
+        ReturnType::Type(..) if never => quote_spanned!(mixed()=> ::core::convert::Infallible),
+        ReturnType::Type(_, ty) => without_impl(ty),
+    };
+    let start = start(plan);
+    let (wrap, begin) = if start.is_empty() {
+        (quote_spanned!(mixed()=> future), TokenStream::new())
+    } else {
+        (
+            quote_spanned!(mixed()=> future_with_input),
+            quote_spanned!(mixed()=> #runtime::begin(|start| { #start });),
+        )
+    };
+    let hold = hold_receiver(signature);
+    let bind = plan.parameters.iter().map(|parameter| &parameter.inner);
+    let bound = if plan.reads_patterns {
+        quote_spanned!(mixed()=> #(#bind)* #begin)
+    } else {
+        quote_spanned!(mixed()=> #begin #(#bind)*)
+    };
+    let body = body(plan);
+    // The `return` is never reached: it tells inference the declared type before the body is looked
+    // at, as the signature of an `async fn` does.
+    let call = quote_spanned! {mixed()=>
+        #runtime::#wrap(#site, async move {
+            #hold
+            #bound
+            if false {
+                return #runtime::returned::<#returned>();
+            }
+            #body
+        }, #finish)
+    };
+    if keep {
+        let awaited = if never {
+            quote_spanned!(mixed()=> match #call.await {})
+        } else {
+            quote_spanned!(mixed()=> #call.await)
+        };
+        return function(plan, &rewritten(plan, true, None), &awaited);
+    }
+    let output = match &signature.output {
+        ReturnType::Default => quote_spanned!(mixed()=> ()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    // A mixed-site `impl` has the edition of this crate: it captures every lifetime in scope, as an
+    // `async fn` does, also for callers of edition 2021.
+    let output = quote_spanned!(mixed()=> -> impl ::core::future::Future<Output = #output>);
+    function(plan, &rewritten(plan, false, Some(&output)), &call)
+}
+
+/// The body builds a future: arguments are captured now, the span opens when it is first polled.
+fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
+    let (runtime, site, start) = (&plan.runtime, site(plan), start(plan));
+    let body = closure(plan, false);
+    let finish = finish(plan);
+    let start = if start.is_empty() {
+        quote_spanned!(mixed()=> |_| {})
+    } else {
+        quote_spanned!(mixed()=> |start| { #start })
+    };
+    let prepare = quote_spanned!(mixed()=> #runtime::prepare(#site, #start));
+    let call = match form {
+        Form::Opaque => quote_spanned!(mixed()=> #prepare.future((#body)(), #finish)),
+        Form::Boxed | Form::PinnedBox => {
+            let into = into_box(plan, form);
+            quote_spanned!(mixed()=> #prepare.future_boxed((#body)(), #finish, #into))
+        }
+    };
+    function(plan, &rewritten_keeping_patterns(plan), &call)
+}
+
+/// The body builds a stream or an iterator: it runs inside the span, which stays open.
+fn items(plan: &Plan<'_>, form: Form, kind: &str) -> TokenStream {
+    let runtime = &plan.runtime;
+    let enter = enter(plan);
+    let body = closure(plan, false);
+    let each = match plan.output {
+        None => quote_spanned!(mixed()=> |_, _| {}),
+        Some(through) => {
+            let method = match through {
+                Through::Serialize => "item",
+                Through::Debug => "item_debug",
+            };
+            looked_at(plan, method)
+        }
+    };
+    let call = match form {
+        Form::Opaque => {
+            let method = Ident::new(kind, mixed());
+            quote_spanned!(mixed()=> #runtime::#method(#enter, #body, #each))
+        }
+        Form::Boxed | Form::PinnedBox => {
+            let into = into_box(plan, form);
+            let method = Ident::new(&format!("{kind}_boxed"), mixed());
+            quote_spanned!(mixed()=> #runtime::#method(#enter, #body, #each, #into))
+        }
+    };
+    function(plan, &rewritten_keeping_patterns(plan), &call)
+}
+
+fn mixed() -> Span {
+    Span::mixed_site()
+}
+
+fn function(plan: &Plan<'_>, signature: &TokenStream, body: &TokenStream) -> TokenStream {
+    let function = plan.function;
+    let (attributes, visibility, defaultness) = (
+        &function.attributes,
+        &function.visibility,
+        &function.defaultness,
+    );
+    let inner = &plan.block.inner_attributes;
+    let mut whole = proc_macro2::Group::new(proc_macro2::Delimiter::Brace, quote!(#inner #body));
+    whole.set_span(mixed().located_at(plan.block.group.span()));
+    quote!(#(#attributes)* #visibility #defaultness #signature #whole)
+}
+
+/// The signature with every parameter but `self` under one name, to be bound again inside.
+fn rewritten(plan: &Plan<'_>, keep_async: bool, output: Option<&TokenStream>) -> TokenStream {
+    let parameters = plan.parameters.iter().map(|parameter| &parameter.outer);
+    signature_with(plan, keep_async, output, &quote!(#(#parameters),*))
+}
+
+/// The same, but what is bound by a pattern stays so: closures take the names by themselves.
+fn rewritten_keeping_patterns(plan: &Plan<'_>) -> TokenStream {
+    let parameters = plan.parameters.iter().map(|parameter| {
+        if parameter.is_name {
+            &parameter.outer
+        } else {
+            &parameter.written
+        }
+    });
+    signature_with(plan, true, None, &quote!(#(#parameters),*))
+}
+
+fn signature_with(
+    plan: &Plan<'_>,
+    keep_async: bool,
+    output: Option<&TokenStream>,
+    parameters: &TokenStream,
+) -> TokenStream {
+    let signature = &plan.function.signature;
+    let asyncness = signature.asyncness.as_ref().filter(|_| keep_async);
+    let (safety, abi, fn_token) = (&signature.safety, &signature.abi, &signature.fn_token);
+    let (ident, generics, where_clause) = (
+        &signature.ident,
+        &signature.generics,
+        &signature.generics.where_clause,
+    );
+    let output = output.map_or_else(|| signature.output.to_token_stream(), Clone::clone);
+    let mut tokens = quote!(#asyncness #safety #abi #fn_token #ident #generics);
+    signature.paren_token.surround(&mut tokens, |tokens| {
+        if let Some(receiver @ FnArg::Receiver(_)) = signature.inputs.first() {
+            receiver.to_tokens(tokens);
+            tokens.append_all(quote_spanned!(mixed()=> ,));
+        }
+        tokens.append_all(parameters.clone());
+    });
+    tokens.append_all(output);
+    where_clause.to_tokens(&mut tokens);
+    tokens
+}
+
+/// `move || -> T { … }` around the body, parameters bound again in front of it.
+fn closure(plan: &Plan<'_>, bind_patterns: bool) -> TokenStream {
+    let signature = &plan.function.signature;
+    let group = &plan.block.group;
+    let output = match &signature.output {
+        ReturnType::Default => quote_spanned!(mixed()=> ()),
+        ReturnType::Type(_, ty) => without_impl(ty),
+    };
+    let hold = hold_receiver(signature);
+    let bind = plan
+        .parameters
+        .iter()
+        .filter(|parameter| bind_patterns || parameter.is_name)
+        .map(|parameter| &parameter.inner);
+    let late = bind_patterns && plan.reads_patterns;
+    let (argument, begin) = if late {
+        let start = start(plan);
+        (
+            quote_spanned!(mixed()=> late),
+            quote_spanned!(mixed()=> late.begin(|start| { #start });),
+        )
+    } else {
+        (TokenStream::new(), TokenStream::new())
+    };
+    let bound = quote_spanned!(mixed()=> #hold #(#bind)* #begin);
+    if bound.is_empty() {
+        quote_spanned!(mixed()=> move || -> #output #group)
+    } else {
+        let body = body(plan);
+        quote_spanned!(mixed()=> move |#argument| -> #output { #bound #body })
+    }
+}
+
+/// The body where statements of ours stand before it. An arm is where temporaries of its last
+/// expression are dropped, so they go before the parameters do, as in a function.
+fn body(plan: &Plan<'_>) -> TokenStream {
+    let group = &plan.block.group;
+    quote_spanned!(mixed()=> match () { () => #group })
+}
+
+fn enter(plan: &Plan<'_>) -> TokenStream {
+    let (runtime, site, start) = (&plan.runtime, site(plan), start(plan));
+    if start.is_empty() {
+        quote_spanned!(mixed()=> #runtime::enter(#site))
+    } else {
+        quote_spanned!(mixed()=> #runtime::enter_with(#site, |start| { #start }))
+    }
+}
+
+/// The call site, in a block of its own so that no body can name it.
+fn site(plan: &Plan<'_>) -> TokenStream {
+    let runtime = &plan.runtime;
+    let options = plan.options;
+    let ident = &plan.function.signature.ident;
+    let function = ident.unraw().to_string();
+    let kind = Ident::new(plan.macro_.opens(), mixed());
+    let span_type = options
+        .span_type
+        .clone()
+        .unwrap_or_else(|| plan.macro_.span_type().to_token_stream());
+    let name = options
+        .name
+        .as_ref()
+        .map_or_else(|| function.to_token_stream(), |name| name.value.clone());
+    let line = line(ident.span());
+    let flush = match &options.flush {
+        None | Some(Flush::Spool) => TokenStream::new(),
+        Some(Flush::No) => quote_spanned!(mixed()=> .flush(#runtime::Flush::No)),
+        Some(Flush::Deliver) => quote_spanned!(mixed()=> .flush(#runtime::Flush::Deliver)),
+    };
+    let join = if options.join {
+        quote_spanned!(mixed()=> .join())
+    } else {
+        TokenStream::new()
+    };
+    quote_spanned! {mixed()=> {
+        static SITE: #runtime::CallSite = #runtime::CallSite::new(
+            #runtime::Kind::#kind,
+            #span_type,
+            #name,
+            #function,
+            ::core::module_path!(),
+            ::core::file!(),
+            #line,
+        )#flush #join;
+        &SITE
+    }}
+}
+
+/// The line of the function's name, where that lies in the file the attribute is in; `line!()`
+/// would be the attribute's.
+fn line(span: Span) -> TokenStream {
+    let outermost = Span::call_site();
+    if proc_macro::is_available() {
+        let (name, attribute) = (span.unwrap(), outermost.unwrap());
+        if name.file() == attribute.file() {
+            let line = proc_macro2::Literal::u32_suffixed(u32::try_from(name.line()).unwrap_or(0));
+            return line.into_token_stream();
+        }
+    }
+    quote_spanned!(mixed()=> ::core::line!())
+}
+
+/// What is recorded on entry, as statements on `start`.
+fn start(plan: &Plan<'_>) -> TokenStream {
+    let runtime = &plan.runtime;
+    let options = plan.options;
+    let mut statements = TokenStream::new();
+    for input in &plan.inputs {
+        let (cfg, ident) = (&input.cfg, &input.ident);
+        let name = ident.unraw().to_string();
+        let value = quote_spanned!(mixed().located_at(ident.span())=> &#ident);
+        let method = match input.through {
+            Through::Serialize => quote_spanned!(mixed()=> field),
+            Through::Debug => quote_spanned!(mixed()=> field_debug),
+        };
+        statements
+            .append_all(quote_spanned!(mixed()=> #cfg #runtime::#method(start, #name, #value);));
+    }
+    for (key, value) in &options.attributes {
+        statements
+            .append_all(quote_spanned!(mixed()=> #runtime::attribute(start, #key, &(#value));));
+    }
+    for value in &options.tags {
+        statements.append_all(quote_spanned!(mixed()=> start.tag(&(#value));));
+    }
+    for (key, value) in &options.identifiers {
+        let setter = Ident::new(key.name(), mixed());
+        statements.append_all(quote_spanned! {mixed()=>
+            #runtime::identifier(#runtime::Identifier::new(&(#value)).get(), |id| start.#setter(id));
+        });
+    }
+    statements
+}
+
+/// `|end, value| …`
+fn finish(plan: &Plan<'_>) -> TokenStream {
+    let output = &plan.function.signature.output;
+    let nothing = match output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => {
+            let plain = matches!(plan.flow, Flow::Value | Flow::Async { .. });
+            is_never(output) || (plain && plan.output.is_none() && never_result(ty))
+        }
+    };
+    if nothing {
+        return quote_spanned!(mixed()=> |_, _| {});
+    }
+    match plan.output {
+        None => {
+            let runtime = &plan.runtime;
+            quote_spanned!(mixed()=> |end, value| { #runtime::Outcome::new(value).finish(end); })
+        }
+        Some(Through::Serialize) => looked_at(plan, "output"),
+        Some(Through::Debug) => looked_at(plan, "output_debug"),
+    }
+}
+
+/// Asks the value by its type whether it failed, and records it if not. A value that cannot be
+/// captured is an error at the return type, so the tokens of this expression lie there.
+fn looked_at(plan: &Plan<'_>, record: &str) -> TokenStream {
+    let runtime = &plan.runtime;
+    let record = Ident::new(record, mixed());
+    let (first, last) = output_position(&plan.function.signature.output);
+    let plain = match &plan.function.signature.output {
+        ReturnType::Type(_, ty) => {
+            matches!(plan.flow, Flow::Value | Flow::Async { .. }) && never_result(ty)
+        }
+        ReturnType::Default => false,
+    };
+    let runtime_there = respan(runtime, first);
+    let value = if plain {
+        let value = quote_spanned!(last=> (value));
+        quote_spanned!(first=> #runtime_there::some #value)
+    } else {
+        let value = quote_spanned!(last=> (end));
+        quote_spanned!(first=> #runtime_there::Outcome::new(value).finish #value)
+    };
+    quote_spanned!(mixed()=> |end, value| #runtime::#record(#value, end))
+}
+
+/// Moves an absolute path to where a message shall point; its own spans stay as a user wrote them.
+fn respan(path: &TokenStream, span: Span) -> TokenStream {
+    let mut tokens = path.clone().into_iter();
+    let first = tokens.next().map(|mut token| {
+        token.set_span(token.span().located_at(span));
+        token
+    });
+    first.into_iter().chain(tokens).collect()
+}
+
+/// The closure that gives a wrapped value the declared type again.
+fn into_box(plan: &Plan<'_>, form: Form) -> TokenStream {
+    let runtime = &plan.runtime;
+    match form {
+        Form::PinnedBox => quote_spanned!(mixed()=> |value| #runtime::Box::pin(value)),
+        Form::Boxed | Form::Opaque => quote_spanned!(mixed()=> |value| #runtime::Box::new(value)),
+    }
+}
+
+fn is_never(output: &ReturnType) -> bool {
+    matches!(output, ReturnType::Type(_, ty) if matches!(ungroup(ty), Type::Never(_)))
+}
+
+/// The type with `_` for every `impl Trait` in it, for use inside the body.
+fn without_impl(ty: &Type) -> TokenStream {
+    let mut ty = ty.clone();
+    erase(&mut ty);
+    ty.into_token_stream()
+}
+
+fn erase(ty: &mut Type) {
+    match ty {
+        Type::ImplTrait(_) => {
+            let underscore_token = syn::Token![_](mixed());
+            *ty = Type::Infer(syn::TypeInfer {
+                attrs: Vec::new(),
+                underscore_token,
+            });
+        }
+        Type::Array(ty) => erase(&mut ty.elem),
+        Type::Group(ty) => erase(&mut ty.elem),
+        Type::Paren(ty) => erase(&mut ty.elem),
+        Type::Ptr(ty) => erase(&mut ty.elem),
+        Type::Reference(ty) => erase(&mut ty.elem),
+        Type::Slice(ty) => erase(&mut ty.elem),
+        Type::Tuple(ty) => ty.elems.iter_mut().for_each(erase),
+        Type::Path(path) => {
+            for segment in &mut path.path.segments {
+                let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
+                    continue;
+                };
+                for argument in &mut arguments.args {
+                    if let GenericArgument::Type(ty) = argument {
+                        erase(ty);
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,361 @@
+//! The validated plan of one function: what is recorded, and how its body is followed.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned as _;
+use syn::{FnArg, ReturnType, Type};
+
+use crate::capture::{Parameter, parameters};
+use crate::diagnose::{Mistakes, list, suggestion};
+use crate::function::{Block, Body, Function};
+use crate::kind::Macro;
+use crate::options::{DebugName, Options};
+use crate::shape::{Form, Shape, never_result, ungroup};
+
+/// Through which trait a value is captured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Through {
+    Serialize,
+    Debug,
+}
+
+/// One name whose value is recorded.
+pub(crate) struct Input {
+    pub(crate) ident: Ident,
+    pub(crate) cfg: TokenStream,
+    pub(crate) through: Through,
+}
+
+/// How the body is followed to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// A guard beside the body: there is no value to look at.
+    Guard,
+    /// The body in a closure whose value is looked at.
+    Value,
+    /// The body in an async block.
+    Async {
+        /// The function stays an `async fn` that awaits the block.
+        keep: bool,
+    },
+    /// The body builds what is followed.
+    Future(Form),
+    Stream(Form),
+    Iterator(Form),
+}
+
+/// Everything that the expansion needs to know; nothing in it can fail.
+pub(crate) struct Plan<'a> {
+    pub(crate) macro_: Macro,
+    pub(crate) options: &'a Options,
+    pub(crate) function: &'a Function,
+    pub(crate) block: &'a Block,
+    /// The path of the runtime's private module.
+    pub(crate) runtime: TokenStream,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) inputs: Vec<Input>,
+    /// Whether what is recorded on entry needs names that only the body's patterns bind.
+    pub(crate) reads_patterns: bool,
+    pub(crate) output: Option<Through>,
+    pub(crate) flow: Flow,
+}
+
+/// What an attribute stands on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Function,
+    /// A block of functions; its options need not fit each of them.
+    Block {
+        /// There are attributes on the block that may be macros and have not run yet.
+        foreign_attributes: bool,
+    },
+}
+
+/// Checks `options` against `function`. `None` if there is nothing to instrument.
+pub(crate) fn plan<'a>(
+    macro_: Macro,
+    options: &'a Options,
+    function: &'a Function,
+    place: Place,
+    mistakes: &mut Mistakes,
+) -> Option<Plan<'a>> {
+    let signature = &function.signature;
+    let parameters = parameters(signature);
+    if place == Place::Function {
+        check_names(macro_, options, function, &parameters, mistakes);
+        if let Some(constness) = &signature.constness {
+            mistakes.over(
+                constness,
+                format!("`{macro_}` cannot record a `const fn`, which may run at compile time; remove `const` or the attribute"),
+            );
+        }
+    }
+    let block = match &function.body {
+        Body::Block(block) => block,
+        Body::Missing => {
+            if place == Place::Function {
+                mistakes.over(
+                    &signature.ident,
+                    format!("`{macro_}` needs a function with a body; put it on the functions that implement this one"),
+                );
+            }
+            return None;
+        }
+    };
+    let inputs = inputs(options, &parameters);
+    let flow = flow(options, function, place);
+    let entry_reads_values = !options.attributes.is_empty()
+        || !options.tags.is_empty()
+        || !options.identifiers.is_empty()
+        || !inputs.is_empty();
+    let reads_patterns =
+        entry_reads_values && parameters.iter().any(|p| !p.is_name && !p.names.is_empty());
+    let krate = options.krate.as_ref().map_or_else(
+        || quote_spanned!(proc_macro2::Span::mixed_site()=> ::rollout),
+        ToTokens::to_token_stream,
+    );
+    Some(Plan {
+        macro_,
+        options,
+        function,
+        block,
+        runtime: quote_spanned!(proc_macro2::Span::mixed_site()=> #krate::__private),
+        parameters,
+        inputs,
+        reads_patterns,
+        output: output(options),
+        flow,
+    })
+}
+
+/// Whether this function can be instrumented at all, for functions nobody named.
+pub(crate) fn can_record(function: &Function) -> bool {
+    function.signature.constness.is_none() && matches!(function.body, Body::Block(_))
+}
+
+fn inputs(options: &Options, parameters: &[Parameter]) -> Vec<Input> {
+    if options
+        .capture_input
+        .as_ref()
+        .is_some_and(|capture| !capture.value)
+    {
+        return Vec::new();
+    }
+    let mut inputs = Vec::new();
+    for parameter in parameters {
+        for ident in &parameter.names {
+            if options.skip.contains(ident) {
+                continue;
+            }
+            let debug =
+                |name: &DebugName| matches!(name, DebugName::Parameter(name) if name == ident);
+            let through = if options.debug.iter().any(debug) {
+                Through::Debug
+            } else {
+                Through::Serialize
+            };
+            inputs.push(Input {
+                ident: ident.clone(),
+                cfg: parameter.cfg.clone(),
+                through,
+            });
+        }
+    }
+    inputs
+}
+
+fn output(options: &Options) -> Option<Through> {
+    if options
+        .capture_output
+        .as_ref()
+        .is_some_and(|capture| !capture.value)
+    {
+        None
+    } else if options
+        .debug
+        .iter()
+        .any(|name| matches!(name, DebugName::Return(_)))
+    {
+        Some(Through::Debug)
+    } else {
+        Some(Through::Serialize)
+    }
+}
+
+fn flow(options: &Options, function: &Function, place: Place) -> Flow {
+    let signature = &function.signature;
+    match Shape::of(signature) {
+        Shape::Sync => {
+            let has_attribute = |name| {
+                function
+                    .attributes
+                    .iter()
+                    .any(|attribute| attribute.path == name)
+            };
+            let needless = match &signature.output {
+                ReturnType::Default => true,
+                ReturnType::Type(_, ty) => {
+                    is_unit_or_never(ty) || (output(options).is_none() && never_result(ty))
+                }
+            };
+            // A closure would change the caller that `#[track_caller]` tells of, and cannot take `...`.
+            if needless || has_attribute("track_caller") || signature.variadic.is_some() {
+                Flow::Guard
+            } else {
+                Flow::Value
+            }
+        }
+        Shape::Async => Flow::Async {
+            keep: keeps_async(function, place),
+        },
+        Shape::Future(form) => Flow::Future(form),
+        Shape::Stream(form) => Flow::Stream(form),
+        Shape::Iterator(form) => Flow::Iterator(form),
+    }
+}
+
+/// `async fn f() -> T` becomes `fn f() -> impl Future<Output = T>`, so that arguments are stored
+/// once. Not where somebody else still has to see the `async`: another macro, the `#[must_use]`
+/// that speaks of the awaited value, or the type `!`, which cannot be written as an `Output`.
+fn keeps_async(function: &Function, place: Place) -> bool {
+    let never = match &function.signature.output {
+        ReturnType::Default => false,
+        ReturnType::Type(_, ty) => matches!(ungroup(ty), Type::Never(_)),
+    };
+    never
+        || matches!(
+            place,
+            Place::Block {
+                foreign_attributes: true
+            }
+        )
+        || function
+            .attributes
+            .iter()
+            .any(|attribute| !attribute.is_inert() || attribute.path == "must_use")
+}
+
+fn is_unit_or_never(ty: &Type) -> bool {
+    match ungroup(ty) {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        Type::Never(_) => true,
+        _ => false,
+    }
+}
+
+/// Names in `skip(…)` and `debug(…)` must be there, once, and have an effect.
+fn check_names(
+    macro_: Macro,
+    options: &Options,
+    function: &Function,
+    parameters: &[Parameter],
+    mistakes: &mut Mistakes,
+) {
+    if let Some(skip_fn) = &options.skip_fn {
+        mistakes.at(
+            skip_fn.key,
+            format!("`skip_fn` is for `{macro_}` on an `impl` block or a module; remove the attribute from this function instead"),
+        );
+    }
+    let known: Vec<String> = parameters
+        .iter()
+        .flat_map(|parameter| &parameter.names)
+        .map(|ident| ident.unraw().to_string())
+        .collect();
+    let mut seen: Vec<(&Ident, &str)> = Vec::new();
+    let skipped = options.skip.iter().map(|ident| (ident, "skip"));
+    let debugged = options.debug.iter().filter_map(|name| match name {
+        DebugName::Parameter(ident) => Some((ident, "debug")),
+        DebugName::Return(_) => None,
+    });
+    for (ident, option) in skipped.chain(debugged) {
+        let word = ident.unraw().to_string();
+        if word == "self" {
+            let receiver = matches!(function.signature.inputs.first(), Some(FnArg::Receiver(_)));
+            let what = if receiver {
+                "is never captured"
+            } else {
+                "is not a parameter here"
+            };
+            mistakes.at(
+                ident.span(),
+                format!("`self` {what}; remove it from `{option}(…)`"),
+            );
+        } else if !known.contains(&word) {
+            let hint = if known.is_empty() {
+                "; this function has no parameters".into()
+            } else {
+                let near = suggestion(&word, known.iter().map(String::as_str));
+                let near = if near.is_empty() { ";".into() } else { near };
+                format!(
+                    "{near} the parameters are {}",
+                    list(known.iter().map(String::as_str))
+                )
+            };
+            mistakes.at(
+                ident.span(),
+                format!(
+                    "`{}` has no parameter `{word}`{hint}",
+                    function.signature.ident
+                ),
+            );
+        }
+        match seen.iter().find(|(other, _)| *other == ident) {
+            Some((_, other)) if *other == option => {
+                mistakes.at(ident.span(), format!("`{word}` is given twice in `{option}(…)`, keep one"));
+            }
+            Some((_, other)) => mistakes.at(
+                ident.span(),
+                format!("`{word}` is in `{other}(…)` and in `{option}(…)`; keep one: `skip` leaves it out, `debug` captures it through `Debug`"),
+            ),
+            None => seen.push((ident, option)),
+        }
+        if let Some(capture) = options
+            .capture_input
+            .as_ref()
+            .filter(|capture| !capture.value)
+        {
+            mistakes.at(
+                capture.key,
+                format!("`capture_input = false` captures no argument, so `{option}({word})` has no effect; keep one of them"),
+            );
+        }
+    }
+    for name in &options.debug {
+        let DebugName::Return(span) = name else {
+            continue;
+        };
+        if options
+            .capture_output
+            .as_ref()
+            .is_some_and(|capture| !capture.value)
+        {
+            mistakes.at(*span, "`capture_output = false` captures no result, so `debug(return)` has no effect; keep one of them");
+        } else if matches!(function.signature.output, ReturnType::Default) {
+            mistakes.at(
+                *span,
+                format!(
+                    "`{}` returns nothing to capture; remove `return` from `debug(…)`",
+                    function.signature.ident
+                ),
+            );
+        }
+    }
+}
+
+/// Where messages about the result point.
+pub(crate) fn output_position(output: &ReturnType) -> (proc_macro2::Span, proc_macro2::Span) {
+    let mixed = proc_macro2::Span::mixed_site();
+    match output {
+        ReturnType::Default => (mixed, mixed),
+        ReturnType::Type(_, ty) => {
+            let mut tokens = ty.to_token_stream().into_iter();
+            let first = tokens
+                .next()
+                .map_or_else(|| ty.span(), |token| token.span());
+            let last = tokens.last().map_or(first, |token| token.span());
+            (mixed.located_at(first), mixed.located_at(last))
+        }
+    }
+}

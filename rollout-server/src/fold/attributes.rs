@@ -1,0 +1,122 @@
+//! An event's attributes, told apart: what rides in them for the protocol, and what the program
+//! said.
+
+use std::borrow::Cow;
+
+use rollout_core::event::{Event, RawObject, USAGE_ATTRIBUTE, Usage};
+use serde::Deserialize;
+
+/// A free member: its name, and its value as JSON text.
+pub(crate) type Member<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// Where an error's causes ride, an array of texts.
+pub(crate) const ERROR_CHAIN: &str = "rollout.error.chain";
+/// Where the sizes of cut payloads ride, an object.
+pub(crate) const TRUNCATED: &str = "rollout.truncated";
+/// Where the source location rides.
+pub(crate) const CODE: [&str; 3] = ["code.file.path", "code.line.number", "code.function.name"];
+
+/// The attributes of one event.
+#[derive(Default)]
+pub(super) struct Attributes<'a> {
+    /// What the six digits of `occurred_at` leave out.
+    pub(super) nanoseconds: i64,
+    /// The caller's trace and span.
+    pub(super) link: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
+    /// The usage section with what rides beside it.
+    pub(super) usage: Usage,
+    /// The tags that are set.
+    pub(super) tags: Vec<String>,
+    /// What the program said, and what only a span's page shows.
+    pub(super) members: Vec<Member<'a>>,
+    /// The part of it that is the same on every event of a program.
+    pub(super) resource: Vec<Member<'a>>,
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) fn of(event: &'a Event) -> Self {
+        let mut attributes = Self {
+            usage: event.usage.clone().into(),
+            ..Self::default()
+        };
+        for (name, value) in event
+            .attributes
+            .as_ref()
+            .map(RawObject::members)
+            .unwrap_or_default()
+        {
+            attributes.take(event, name, value.get());
+        }
+        attributes.take_sections(event);
+        attributes
+    }
+
+    fn take(&mut self, event: &Event, name: Cow<'a, str>, value: &'a str) {
+        match &*name {
+            "rollout.ns" => self.nanoseconds = read(value).unwrap_or(0).clamp(0, 999),
+            "rollout.link.trace_id" => self.link.0 = read(value),
+            "rollout.link.span_id" => self.link.1 = read(value),
+            "rollout.tags" | "tags" => match read::<Vec<String>>(value) {
+                Some(tags) => self.tags.extend(tags),
+                None => self.members.push((name, value.into())),
+            },
+            // The type, said twice.
+            "span_type" if event.span_type.is_some() => {}
+            "service_name" | "release" => self.resource.push((name, value.into())),
+            _ => match name.strip_prefix(USAGE_ATTRIBUTE).zip(read(value)) {
+                Some((counted, number)) => self.usage.set_attribute(counted, number),
+                None => self.members.push((name, value.into())),
+            },
+        }
+    }
+
+    /// Keeps what the event's sections say and no column holds.
+    fn take_sections(&mut self, event: &'a Event) {
+        let outcome = &event.outcome;
+        self.text("model.version", event.model.model_version.as_deref());
+        self.text(
+            "model.reasoning_mode",
+            event.model.reasoning_mode.as_deref(),
+        );
+        self.number("model.temperature", event.model.temperature.as_ref());
+        self.number("tool.retry_count", event.tool.retry_count.as_ref());
+        self.text(
+            "tool.args_shape_hash",
+            event.tool.args_shape_hash.as_deref(),
+        );
+        self.number("outcome.eval_score", outcome.eval_score.as_ref());
+        self.number("outcome.user_accepted", outcome.user_accepted.as_ref());
+        self.number("outcome.human_escalated", outcome.human_escalated.as_ref());
+        self.text(
+            "outcome.business_outcome",
+            outcome.business_outcome.as_deref(),
+        );
+        self.text("outcome.failure_reason", outcome.failure_reason.as_deref());
+        self.text("error.signature", event.error.signature.as_deref());
+        self.text("integration.name", event.integration.name.as_deref());
+        self.text("integration.version", event.integration.version.as_deref());
+        self.text(
+            "integration.framework",
+            event.integration.framework.as_deref(),
+        );
+        self.text("integration.runtime", event.integration.runtime.as_deref());
+        if event.span_id.is_some() {
+            self.text("links.run_id", event.links.run_id.as_deref());
+        }
+    }
+
+    fn text(&mut self, name: &'static str, text: Option<&str>) {
+        self.number(name, text.as_ref());
+    }
+
+    fn number<T: serde::Serialize>(&mut self, name: &'static str, value: Option<&T>) {
+        if let Some(json) = value.and_then(|value| serde_json::to_string(value).ok()) {
+            self.members.push((name.into(), json.into()));
+        }
+    }
+}
+
+/// Reads a JSON text as a type; `None` where it is of another.
+pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a str) -> Option<T> {
+    serde_json::from_str(json).ok()
+}

@@ -1,0 +1,352 @@
+//! Events of one transaction, gathered by trace and span, so that each row is written once.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use rollout_core::event::Event;
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::{payload, save};
+use crate::{
+    fold::{Members, SpanPatch, SpanState, Tally, TraceState, fold},
+    store::{Origin, SpoolRange, StoreError},
+};
+
+/// The working set of a transaction. Holds on to the events until it is flushed.
+pub(super) struct Group<'c, 'a> {
+    connection: &'c Connection,
+    /// Stands in for the time of events that have none.
+    arrived: i64,
+    traces: Vec<TraceEntry<'a>>,
+    by_trace_id: HashMap<&'a str, usize>,
+    by_external_id: HashMap<&'a str, usize>,
+}
+
+pub(super) struct TraceEntry<'a> {
+    pub(super) row: i64,
+    /// Made by this transaction: nothing of it is in the database yet.
+    pub(super) fresh: bool,
+    attributes_loaded: bool,
+    pub(super) state: TraceState<'a>,
+    spans: Vec<SpanEntry<'a>>,
+    by_node: HashMap<Cow<'a, str>, usize>,
+}
+
+pub(super) struct SpanEntry<'a> {
+    pub(super) row: Option<i64>,
+    pub(super) node: Cow<'a, str>,
+    attributes_loaded: bool,
+    before: Tally,
+    pub(super) state: SpanState<'a>,
+}
+
+impl<'c, 'a> Group<'c, 'a> {
+    pub(super) fn new(connection: &'c Connection, arrived: i64) -> Self {
+        Self {
+            connection,
+            arrived,
+            traces: Vec::new(),
+            by_trace_id: HashMap::new(),
+            by_external_id: HashMap::new(),
+        }
+    }
+
+    /// Takes events. Fails with [`StoreError::Overtaken`], and takes none, if that part of the
+    /// spool is stored already.
+    pub(super) fn append(
+        &mut self,
+        events: &'a [Event],
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let writer = match origin {
+            Origin::Request => None,
+            Origin::Spool(range) => Some(self.advance(range)?),
+        };
+        for event in events {
+            self.take(event, writer)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the position of a spool over a range, and gives its writer's row.
+    fn advance(&self, range: &SpoolRange) -> Result<i64, StoreError> {
+        let known = self
+            .connection
+            .prepare_cached("SELECT id, segment, offset FROM writers WHERE name = ?1")?
+            .query_row([&range.writer], |row| {
+                Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+            })
+            .optional()?;
+        let (segment, from, to) = (
+            range.segment.cast_signed(),
+            range.from.cast_signed(),
+            range.to.cast_signed(),
+        );
+        let Some((writer, position)) = known else {
+            self.connection
+                .prepare_cached("INSERT INTO writers (name, segment, offset) VALUES (?1, ?2, ?3)")?
+                .execute(params![range.writer, segment, to])?;
+            return Ok(self.connection.last_insert_rowid());
+        };
+        if position != (segment, from) && (position.0 >= segment || from != 0) {
+            return Err(StoreError::Overtaken);
+        }
+        self.connection
+            .prepare_cached("UPDATE writers SET segment = ?2, offset = ?3, gone = 0 WHERE id = ?1")?
+            .execute(params![writer, segment, to])?;
+        Ok(writer)
+    }
+
+    fn take(&mut self, event: &'a Event, writer: Option<i64>) -> Result<(), StoreError> {
+        let index = self.find_trace(event)?;
+        let trace = &mut self.traces[index];
+        let fresh = self
+            .connection
+            .prepare_cached("INSERT OR IGNORE INTO seen (trace, event) VALUES (?1, ?2)")?
+            .execute([trace.row, hash(&event.event_id)])?;
+        if fresh == 0 {
+            return Ok(());
+        }
+        let patch = fold(event, self.arrived);
+        if patch.keep {
+            self.connection
+                .prepare_cached("INSERT INTO events (trace, span_id, kind, at, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![
+                    trace.row,
+                    event.span_id,
+                    event.event_type.as_str(),
+                    patch.at,
+                    serde_json::to_string(event).map_err(|error| StoreError::Database(error.to_string()))?,
+                ])?;
+        }
+        if let Some(mut span) = patch.span {
+            if span.parent.is_none() {
+                trace.describe(&span);
+            }
+            let entry = trace.find_span(self.connection, &mut span)?;
+            if !span.attributes.is_empty() && !entry.attributes_loaded {
+                if let Some(row) = entry.row {
+                    entry.state.attributes = members(
+                        self.connection,
+                        "span_payloads",
+                        payload::id(row, payload::ATTRIBUTES),
+                    )?;
+                }
+                entry.attributes_loaded = true;
+            }
+            entry.state.writer = writer.or(entry.state.writer);
+            entry.state.apply(patch.at, span);
+        }
+        if !patch.trace.attributes.is_empty() && !trace.attributes_loaded {
+            if !trace.fresh {
+                trace.state.attributes = members(
+                    self.connection,
+                    "trace_payloads",
+                    payload::id(trace.row, payload::ATTRIBUTES),
+                )?;
+            }
+            trace.attributes_loaded = true;
+        }
+        trace.state.writer = writer.or(trace.state.writer);
+        trace.state.apply(patch.at, patch.trace);
+        Ok(())
+    }
+
+    /// The trace that an event belongs to, made if there is none.
+    fn find_trace(&mut self, event: &'a Event) -> Result<usize, StoreError> {
+        let external = event
+            .external_trace_id
+            .as_deref()
+            .filter(|id| !id.is_empty());
+        let Some(trace_id) = event.trace_id.as_deref().filter(|id| !id.is_empty()) else {
+            return self.find_external(external.unwrap_or_default());
+        };
+        let mut index = if let Some(index) = self.by_trace_id.get(trace_id) {
+            *index
+        } else {
+            let found = save::find_trace(self.connection, trace_id)?;
+            let index = match (found, external) {
+                (Some(row), _) => self.load(row)?,
+                // Feedback may have come before the trace did.
+                (None, Some(external)) => {
+                    match save::find_without_trace_id(self.connection, external)? {
+                        Some(row) => {
+                            save::name_trace(self.connection, row, trace_id)?;
+                            self.load(row)?
+                        }
+                        None => self.insert(Some(trace_id), Some(external))?,
+                    }
+                }
+                (None, None) => self.insert(Some(trace_id), None)?,
+            };
+            self.by_trace_id.insert(trace_id, index);
+            index
+        };
+        if let Some(external) = external
+            && self.by_external_id.get(external) != Some(&index)
+        {
+            let row = self.traces[index].row;
+            if let Some(nameless) = save::find_without_trace_id(self.connection, external)? {
+                self.flush()?;
+                save::absorb(self.connection, row, nameless)?;
+                index = self.load(row)?;
+                self.by_trace_id.insert(trace_id, index);
+            }
+            save::name_externally(self.connection, row, external)?;
+            self.by_external_id.insert(external, index);
+        }
+        Ok(index)
+    }
+
+    fn find_external(&mut self, external: &'a str) -> Result<usize, StoreError> {
+        if let Some(index) = self.by_external_id.get(external) {
+            return Ok(*index);
+        }
+        let index = match save::find_external(self.connection, external)? {
+            Some(row) => self.load(row)?,
+            None => self.insert(None, Some(external))?,
+        };
+        self.by_external_id.insert(external, index);
+        Ok(index)
+    }
+
+    fn insert(
+        &mut self,
+        trace_id: Option<&str>,
+        external: Option<&str>,
+    ) -> Result<usize, StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO traces (trace_id, external_trace_id) VALUES (?1, ?2)")?
+            .execute([trace_id, external])?;
+        let row = self.connection.last_insert_rowid();
+        self.push(row, true, TraceState::default())
+    }
+
+    fn load(&mut self, row: i64) -> Result<usize, StoreError> {
+        if let Some(index) = self.traces.iter().position(|trace| trace.row == row) {
+            return Ok(index);
+        }
+        let state = save::load_trace(self.connection, row)?;
+        self.push(row, false, state)
+    }
+
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "ends a chain of calls that can fail"
+    )]
+    fn push(&mut self, row: i64, fresh: bool, state: TraceState<'a>) -> Result<usize, StoreError> {
+        self.traces.push(TraceEntry {
+            row,
+            fresh,
+            attributes_loaded: false,
+            state,
+            spans: Vec::new(),
+            by_node: HashMap::new(),
+        });
+        Ok(self.traces.len() - 1)
+    }
+
+    /// Marks what a process has left open.
+    pub(super) fn writer_gone(&mut self, writer: &str) -> Result<(), StoreError> {
+        self.flush()?;
+        save::interrupt(self.connection, writer)
+    }
+
+    /// Writes everything to the database and forgets it.
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
+        self.by_trace_id.clear();
+        self.by_external_id.clear();
+        for mut trace in self.traces.drain(..) {
+            for mut span in trace.spans.drain(..) {
+                let row = save::span(self.connection, trace.row, &mut span)?;
+                save::span_payloads(self.connection, row, &span.state)?;
+                trace.state.tally.replace(&span.before, &span.state.tally());
+            }
+            save::resolve_link(self.connection, trace.row, &mut trace.state)?;
+            save::trace(self.connection, &trace)?;
+            save::trace_payloads(self.connection, trace.row, &trace.state)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> TraceEntry<'a> {
+    /// Shows a trace that says nothing of itself by a span on top of it.
+    fn describe(&mut self, span: &SpanPatch<'a>) {
+        let state = &mut self.state;
+        if state.life.name.is_none() {
+            state.life.name = span.life.name.map(Cow::Borrowed);
+        }
+        if let Some(input) = span.input {
+            state.preview(input, false);
+        }
+    }
+
+    /// The span that a patch is about, empty if it is new.
+    fn find_span(
+        &mut self,
+        connection: &Connection,
+        patch: &mut SpanPatch<'a>,
+    ) -> Result<&mut SpanEntry<'a>, StoreError> {
+        let mut index = self.load_span(connection, Cow::Borrowed(patch.node))?;
+        let known = &self.spans[index].state;
+        let is_other = known.facts_at != 0 && known.kind.as_deref() != Some("tool");
+        if patch.borrowed && is_other {
+            // The id is that of the span around the tool: the tool gets a node of its own.
+            patch.parent = Some(patch.node);
+            index = self.load_span(connection, Cow::Owned(format!("tool:{}", patch.node)))?;
+        }
+        Ok(&mut self.spans[index])
+    }
+
+    fn load_span(
+        &mut self,
+        connection: &Connection,
+        node: Cow<'a, str>,
+    ) -> Result<usize, StoreError> {
+        if let Some(index) = self.by_node.get(&node) {
+            return Ok(*index);
+        }
+        let found = if self.fresh {
+            None
+        } else {
+            save::load_span(connection, self.row, &node)?
+        };
+        let (row, state) = found.map_or_else(
+            || (None, SpanState::default()),
+            |(row, state)| (Some(row), state),
+        );
+        self.spans.push(SpanEntry {
+            row,
+            node: node.clone(),
+            attributes_loaded: false,
+            before: if row.is_some() {
+                state.tally()
+            } else {
+                Tally::default()
+            },
+            state,
+        });
+        let index = self.spans.len() - 1;
+        self.by_node.insert(node, index);
+        Ok(index)
+    }
+}
+
+/// Members that are stored as a payload.
+fn members<'a>(connection: &Connection, table: &str, id: i64) -> Result<Members<'a>, StoreError> {
+    let stored: Option<(i64, String)> = connection
+        .prepare_cached(&format!("SELECT at, body FROM {table} WHERE id = ?1"))?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(stored.map_or_else(Members::default, |(at, body)| Members::from_json(at, body)))
+}
+
+/// 64 bits of an event's id. Compared within one trace only, so that even among a million events
+/// two ids meet once in tens of millions of traces.
+fn hash(event_id: &str) -> i64 {
+    let digest: [u8; 32] = Sha256::digest(event_id.as_bytes()).into();
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(head)
+}

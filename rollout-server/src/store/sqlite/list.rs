@@ -1,0 +1,122 @@
+//! Rows of traces, and the list of them.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use rollout_core::event::Usage;
+use rusqlite::{Connection, Row, types::Value};
+
+use super::save::json;
+use crate::{
+    query::{Failure, Key, MAX_TRACES, TracePage, TraceQuery, TraceSummary},
+    store::StoreError,
+};
+
+/// What [`summary`] reads.
+pub(super) const SUMMARY: &str = "coalesce(trace_id, external_trace_id, '') AS shown_id, external_trace_id, name,
+    status, started_at, first_at, ended_at, duration, span_count, error_count, usage, agent_name, user_id,
+    session_id, conversation_id, tags, input_preview, error_kind, error_message, id, sort_at";
+
+pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<TracePage, StoreError> {
+    let mut sql = format!("SELECT {SUMMARY} FROM traces WHERE runs");
+    let mut values = Vec::new();
+    if let Some(cursor) = &query.cursor {
+        let (sort_at, id) = parse_cursor(cursor).ok_or(StoreError::Cursor)?;
+        sql.push_str(" AND (sort_at, id) < (?, ?)");
+        values.extend([Value::Integer(sort_at), Value::Integer(id)]);
+    }
+    for condition in &query.filter.conditions {
+        let _ = write!(sql, " AND {}", predicate(condition.key));
+        values.push(Value::Text(condition.value.clone()));
+    }
+    let limit = query.limit.clamp(1, MAX_TRACES) as usize;
+    // One more than asked for tells whether there is another page.
+    let _ = write!(sql, " ORDER BY sort_at DESC, id DESC LIMIT {}", limit + 1);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
+        Ok((summary(row)?, (row.get("sort_at")?, row.get("id")?)))
+    })?;
+    let mut rows: Vec<(TraceSummary, (i64, i64))> = rows.collect::<Result<_, _>>()?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    Ok(TracePage {
+        next_cursor: rows.last().filter(|_| more).map(|(_, last)| cursor(*last)),
+        traces: rows.into_iter().map(|(summary, _)| summary).collect(),
+    })
+}
+
+fn predicate(key: Key) -> &'static str {
+    match key {
+        Key::Status => "status = ?",
+        Key::Name => "name = ?",
+        Key::Type => {
+            "EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND coalesce(kind, 'span') = ?)"
+        }
+        Key::User => "user_id = ?",
+        Key::Session => "session_id = ?",
+        Key::Conversation => "conversation_id = ?",
+        Key::Tag => "EXISTS (SELECT 1 FROM json_each(traces.tags) WHERE value = ?)",
+        Key::Model => "EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND model = ?)",
+        Key::Agent => "agent_name = ?",
+        Key::Text => "instr(lower(name), lower(?)) > 0",
+    }
+}
+
+fn cursor((sort_at, id): (i64, i64)) -> String {
+    format!("{sort_at}.{id}")
+}
+
+fn parse_cursor(cursor: &str) -> Option<(i64, i64)> {
+    let (sort_at, id) = cursor.split_once('.')?;
+    Some((sort_at.parse().ok()?, id.parse().ok()?))
+}
+
+pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
+    let started_at: Option<i64> = row.get("started_at")?;
+    let first_at: Option<i64> = row.get("first_at")?;
+    let ended_at: Option<i64> = row.get("ended_at")?;
+    let usage: Usage = json(row, "usage")?;
+    Ok(TraceSummary {
+        trace_id: row.get("shown_id")?,
+        external_trace_id: row.get("external_trace_id")?,
+        name: row.get("name")?,
+        status: row.get("status")?,
+        started_at: time(started_at.or(first_at)),
+        ended_at: time(ended_at),
+        duration_ms: milliseconds(row.get("duration")?, started_at, ended_at),
+        span_count: row.get::<_, i64>("span_count")? as u64,
+        error_count: row.get::<_, i64>("error_count")? as u64,
+        cost_usd: usage.cost_usd,
+        usage,
+        agent_name: row.get("agent_name")?,
+        user_id: row.get("user_id")?,
+        session_id: row.get("session_id")?,
+        conversation_id: row.get("conversation_id")?,
+        tags: json(row, "tags")?,
+        error: failure(row)?,
+        input_preview: row.get("input_preview")?,
+    })
+}
+
+pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
+    let failure = Failure {
+        kind: row.get("error_kind")?,
+        message: row.get("error_message")?,
+        chain: Vec::new(),
+    };
+    Ok((failure != Failure::default()).then_some(failure))
+}
+
+pub(super) fn time(nanoseconds: Option<i64>) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(nanoseconds?.into()).ok()
+}
+
+/// How long it took: as measured, else as the clock on the wall says.
+pub(super) fn milliseconds(
+    duration: Option<i64>,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+) -> Option<f64> {
+    let nanoseconds = duration.or_else(|| Some(ended_at?.saturating_sub(started_at?).max(0)))?;
+    Some(nanoseconds as f64 / 1e6)
+}

@@ -1,0 +1,209 @@
+//! The one thread that writes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rollout_core::event::{Event, RawObject};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{oneshot, watch};
+
+use super::group::Group;
+use crate::{
+    fold::nanoseconds,
+    store::{Origin, Pending, StoreError},
+};
+
+/// Bytes of events that may wait; more are refused as busy.
+const QUEUE_BYTES: usize = 128 << 20;
+/// Events that one transaction takes, beyond those of its first request.
+const GROUP_EVENTS: usize = 16_384;
+/// How often an idle store looks whether another process has changed the file.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Hands work to the thread; waits for it to finish when dropped.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    waiting: Arc<AtomicUsize>,
+    revision: watch::Receiver<u64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    work: Work,
+    bytes: usize,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+enum Work {
+    Append(Vec<Event>, Origin),
+    Gone(String),
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel();
+        let (revision, changes) = watch::channel(0);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut write = Write {
+            connection,
+            waiting: Arc::clone(&waiting),
+            revision,
+        };
+        let thread = std::thread::Builder::new()
+            .name("rollout-store".to_owned())
+            .spawn(move || write.run(&queue))
+            .map_err(|error| {
+                StoreError::Database(format!("cannot start the writing thread: {error}"))
+            })?;
+        Ok(Self {
+            jobs: Some(jobs),
+            waiting,
+            revision: changes,
+            thread: Some(thread),
+        })
+    }
+
+    pub(super) fn append(&self, events: Vec<Event>, origin: Origin) -> Pending {
+        let bytes = events.iter().map(size).sum();
+        self.send(Work::Append(events, origin), bytes)
+    }
+
+    pub(super) fn writer_gone(&self, writer: &str) -> Pending {
+        self.send(Work::Gone(writer.to_owned()), writer.len())
+    }
+
+    pub(super) fn revision(&self) -> watch::Receiver<u64> {
+        self.revision.clone()
+    }
+
+    fn send(&self, work: Work, bytes: usize) -> Pending {
+        let (done, pending) = oneshot::channel();
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        if before > 0 && before + bytes > QUEUE_BYTES {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            // The receiver is right here.
+            let _ = done.send(Err(StoreError::Busy));
+        } else if let Some(jobs) = &self.jobs {
+            // A thread that is gone drops the job, which the caller reads as closed.
+            let _ = jobs.send(Job { work, bytes, done });
+        }
+        Pending(pending)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // It does not panic; and if it did, there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// About what an event takes in memory.
+fn size(event: &Event) -> usize {
+    let raw =
+        |object: &Option<RawObject>| object.as_ref().map_or(0, |object| object.as_str().len());
+    let content = event
+        .message
+        .content
+        .as_ref()
+        .map_or(0, |content| content.as_str().len());
+    size_of::<Event>() + raw(&event.attributes) + raw(&event.raw) + content
+}
+
+struct Write {
+    connection: Connection,
+    waiting: Arc<AtomicUsize>,
+    revision: watch::Sender<u64>,
+}
+
+impl Write {
+    fn run(&mut self, queue: &Receiver<Job>) {
+        let mut version = self.data_version();
+        loop {
+            match queue.recv_timeout(LOOK) {
+                Ok(first) => self.commit(first, queue),
+                Err(RecvTimeoutError::Timeout) => {
+                    let now = self.data_version();
+                    if now != version {
+                        version = now;
+                        self.revision.send_modify(|revision| *revision += 1);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Changes when another connection changes the file.
+    fn data_version(&self) -> Option<i64> {
+        self.connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .ok()
+    }
+
+    /// Commits a job, and whatever waits behind it, in one transaction.
+    fn commit(&mut self, first: Job, queue: &Receiver<Job>) {
+        let mut taken = 0;
+        let mut jobs = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            if let Work::Append(events, _) = &job.work {
+                taken += events.len();
+            }
+            jobs.push(job);
+            next = if taken < GROUP_EVENTS {
+                queue.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        let answers = self.write(&jobs);
+        if answers.is_ok() {
+            self.revision.send_modify(|revision| *revision += 1);
+        }
+        for (index, job) in jobs.into_iter().enumerate() {
+            self.waiting.fetch_sub(job.bytes, Ordering::Relaxed);
+            let answer = match &answers {
+                Ok(answers) => answers[index].clone(),
+                Err(error) => Err(error.clone()),
+            };
+            // Whoever asked may have gone.
+            let _ = job.done.send(answer);
+        }
+    }
+
+    fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut group = Group::new(&transaction, nanoseconds(Timestamp::now()));
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            answers.push(match &job.work {
+                Work::Append(events, origin) => group.append(events, origin),
+                Work::Gone(writer) => group.writer_gone(writer),
+            });
+            // What is only about one job is its own; the rest fails them all.
+            if let Some(Err(error)) = answers.last()
+                && *error != StoreError::Overtaken
+            {
+                return Err(error.clone());
+            }
+        }
+        group.flush()?;
+        drop(group);
+        transaction.commit()?;
+        Ok(answers)
+    }
+}

@@ -1,0 +1,17 @@
+//! Traces as text: lists, trees and lines that follow what happens.
+//!
+//! Everything is written with colours, for a writer that takes them away where they are not
+//! wanted (`anstream`), and says in words and marks what the colours say. Captured text never
+//! reaches the terminal's own language: control characters are replaced.
+
+mod list;
+mod paint;
+mod progress;
+mod tree;
+
+pub use list::write_list;
+pub use progress::{write_span, write_trace_state};
+pub use tree::{TraceTree, write_tree};
+
+/// The width to write for where there is no terminal.
+pub const WIDTH: usize = 120;

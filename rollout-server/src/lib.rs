@@ -2,6 +2,7 @@
 
 mod fold;
 pub mod http;
+pub mod ingest;
 pub mod present;
 pub mod query;
 pub mod store;

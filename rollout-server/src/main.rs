@@ -1,3 +1,7 @@
 //! The binary `rollout`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rollout_server::cli::run()
+}

@@ -12,7 +12,10 @@ pub(super) fn numbers(json: &str) -> Option<String> {
     while at < bytes.len() {
         match bytes[at] {
             b'"' => at = end_of_text(bytes, at),
-            b'-' | b'I' | b'N' => match TOKENS.iter().find(|token| bytes[at..].starts_with(token.as_bytes())) {
+            b'-' | b'I' | b'N' => match TOKENS
+                .iter()
+                .find(|token| bytes[at..].starts_with(token.as_bytes()))
+            {
                 Some(token) => {
                     repaired.push_str(&json[copied..at]);
                     repaired.push_str("null");

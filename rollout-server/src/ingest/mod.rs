@@ -102,4 +102,3 @@ pub(crate) fn line(line: &[u8]) -> Result<Event, String> {
     let json = std::str::from_utf8(line).map_err(|error| error.to_string())?;
     validate::event(json).map_err(|fault| fault.message)
 }
-

@@ -10,11 +10,21 @@ pub(super) struct Fault {
 
 pub(super) fn envelope<E>(batch: &Batch<E>) -> Result<(), String> {
     let texts = [
-        ("schema_version", batch.schema_version.as_str(), 1, limit::SCHEMA_VERSION),
+        (
+            "schema_version",
+            batch.schema_version.as_str(),
+            1,
+            limit::SCHEMA_VERSION,
+        ),
         ("source", &batch.source, 1, limit::SOURCE),
         ("sdk.name", &batch.sdk.name, 1, limit::SDK_NAME),
         ("sdk.language", &batch.sdk.language, 1, limit::SDK_LANGUAGE),
-        ("sdk.version", batch.sdk.version.as_deref().unwrap_or_default(), 0, limit::SDK_NAME),
+        (
+            "sdk.version",
+            batch.sdk.version.as_deref().unwrap_or_default(),
+            0,
+            limit::SDK_NAME,
+        ),
         ("batch_id", &batch.batch_id, 1, limit::ID),
     ];
     for (field, text, least, most) in texts {
@@ -67,12 +77,23 @@ pub(super) fn event(json: &str) -> Result<Event, Fault> {
         });
     }
     let least = [
-        ("sequence", event.sequence.map(|sequence| sequence as f64), 1.0),
+        (
+            "sequence",
+            event.sequence.map(|sequence| sequence as f64),
+            1.0,
+        ),
         ("duration_ms", event.duration_ms, 0.0),
         ("usage.cost_usd", event.usage.cost_usd, 0.0),
-        ("usage.context_utilization", event.usage.context_utilization, 0.0),
+        (
+            "usage.context_utilization",
+            event.usage.context_utilization,
+            0.0,
+        ),
     ];
-    match least.into_iter().find(|(_, number, least)| number.is_some_and(|number| number < *least)) {
+    match least
+        .into_iter()
+        .find(|(_, number, least)| number.is_some_and(|number| number < *least))
+    {
         Some((field, _, least)) => Err(Fault {
             code: "out_of_range",
             message: format!("`{field}` is less than {least}"),

@@ -47,7 +47,10 @@ impl Watch {
                 while stopped.recv_timeout(PACE) == Err(mpsc::RecvTimeoutError::Timeout) {
                     let result = spool.sync();
                     if let (Err(error), false) = (&result, failing) {
-                        log::warn!("cannot store what is in the spool below {}: {error}", spool.root.display());
+                        log::warn!(
+                            "cannot store what is in the spool below {}: {error}",
+                            spool.root.display()
+                        );
                     }
                     failing = result.is_err();
                 }
@@ -102,20 +105,19 @@ impl Spool {
     fn sync_all(&mut self) -> Result<(), StoreError> {
         let mut positions = match self.positions.take() {
             Some(positions) => positions,
-            None => {
-                let known = self.store.spool_positions()?.into_iter();
-                known.map(|position| (position.writer.clone(), position)).collect()
-            }
+            None => self.known_positions()?,
         };
         let writers = writers(&self.root);
         for writer in &writers {
             if !self.finished.contains(writer) {
-                let position = positions.entry(writer.clone()).or_insert_with(|| SpoolPosition {
-                    writer: writer.clone(),
-                    segment: 0,
-                    offset: 0,
-                    gone: false,
-                });
+                let position = positions
+                    .entry(writer.clone())
+                    .or_insert_with(|| SpoolPosition {
+                        writer: writer.clone(),
+                        segment: 0,
+                        offset: 0,
+                        gone: false,
+                    });
                 self.sync_writer(position)?;
             }
         }
@@ -128,6 +130,13 @@ impl Spool {
         }
         self.positions = Some(positions);
         Ok(())
+    }
+
+    fn known_positions(&self) -> Result<HashMap<String, SpoolPosition>, StoreError> {
+        let known = self.store.spool_positions()?.into_iter();
+        Ok(known
+            .map(|position| (position.writer.clone(), position))
+            .collect())
     }
 
     fn sync_writer(&mut self, position: &mut SpoolPosition) -> Result<(), StoreError> {
@@ -245,7 +254,10 @@ fn is_gone(folder: &Path) -> bool {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => false,
             Err(TryLockError::Error(error)) => {
-                log::warn!("cannot tell whether the writer of {} lives: {error}", folder.display());
+                log::warn!(
+                    "cannot tell whether the writer of {} lives: {error}",
+                    folder.display()
+                );
                 false
             }
         },

@@ -1,0 +1,82 @@
+//! `rollout serve`.
+
+use std::{error::Error, io, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use crate::{
+    http::ApiKey,
+    serve::{ServeOptions, serve},
+};
+
+/// Take events in, show traces.
+///
+/// Reads what programs on this machine write below the directory, as they write it, and what
+/// others send over HTTP. Stops on Ctrl-C when all it has taken is stored.
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 picks one that is free. Addresses that other machines can reach
+    /// need a key.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:4747",
+        env = "ROLLOUT_SERVE_ADDR"
+    )]
+    addr: String,
+    /// Where the store and the spool are.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".rollout",
+        env = "ROLLOUT_DIR"
+    )]
+    dir: PathBuf,
+    /// A key that callers must have: KEY for everything, ingest=KEY to send only, read=KEY to
+    /// read only. May be given several times; in the environment, apart by commas.
+    #[arg(
+        long = "api-key",
+        value_name = "KEY",
+        env = "ROLLOUT_SERVE_API_KEY",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    api_keys: Vec<ApiKey>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<ExitCode, Box<dyn Error>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(64)
+            .build()?;
+        runtime.block_on(async {
+            let server = serve(ServeOptions {
+                addr: self.addr,
+                dir: self.dir,
+                keys: self.api_keys,
+            })
+            .await?;
+            // Not `println!`: whoever started us may have closed our output.
+            writeln!(io::stdout(), "listening on http://{}", server.addr())?;
+            asked_to_stop().await?;
+            server.stop().await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+/// Waits for Ctrl-C or, where there is such a thing, SIGTERM.
+async fn asked_to_stop() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

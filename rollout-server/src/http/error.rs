@@ -1,0 +1,119 @@
+//! How the APIs say no: `{"error": {"code", "message"}}`.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{ingest::Refusal, query::FilterError, store::StoreError};
+
+/// An answer that says what is wrong.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(super) fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Fault<'a>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body {
+            error: Fault {
+                code: self.code,
+                message: &self.message,
+            },
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = match refusal {
+            Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Refusal::Encoding(_) => (StatusCode::BAD_REQUEST, "invalid_encoding"),
+            Refusal::Json(_) => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Refusal::Envelope(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_batch"),
+        };
+        Self::new(status, code, refusal.to_string())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let (status, code) = match error {
+            StoreError::Cursor => (StatusCode::BAD_REQUEST, "invalid_cursor"),
+            StoreError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            // Senders try again on this status, while 507 costs them the batch.
+            StoreError::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
+            StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            StoreError::Overtaken | StoreError::Database(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "store_failed")
+            }
+        };
+        if status.is_server_error() {
+            log::warn!("{error}");
+        }
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<FilterError> for ApiError {
+    fn from(error: FilterError) -> Self {
+        Self::bad_request("invalid_filter", error.to_string())
+    }
+}
+
+/// What happened to a task of ours that never came back with an answer.
+impl From<tokio::task::JoinError> for ApiError {
+    fn from(error: tokio::task::JoinError) -> Self {
+        log::error!("a request could not be answered: {error}");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the request could not be answered; the server's log says why",
+        )
+    }
+}

@@ -1,0 +1,108 @@
+//! The query API below `/api/v1`.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
+};
+use serde::Deserialize;
+
+use super::{App, error::ApiError};
+use crate::{
+    query::{MAX_SPANS, MAX_TRACES, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery},
+    store::{Store, StoreError},
+};
+
+/// What the list of traces may be asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    filter: Option<String>,
+    limit: Option<u64>,
+    cursor: Option<String>,
+}
+
+/// What a list of spans may be asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RangeQuery {
+    offset: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// `GET /api/v1/traces?filter=…&limit=…&cursor=…`
+pub(super) async fn traces(
+    State(app): State<App>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<TracePage>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    let query = TraceQuery {
+        filter: query.filter.unwrap_or_default().parse()?,
+        limit: limit(query.limit, 50, MAX_TRACES)?,
+        cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
+    };
+    ask(&app, move |store| store.traces(&query)).await.map(Json)
+}
+
+/// `GET /api/v1/traces/{trace_id}`
+pub(super) async fn trace(
+    State(app): State<App>,
+    Path(trace_id): Path<String>,
+) -> Result<Json<TraceDetail>, ApiError> {
+    let unknown = no_trace(&trace_id);
+    let found = ask(&app, move |store| store.trace(&trace_id)).await?;
+    found.map(Json).ok_or(unknown)
+}
+
+/// `GET /api/v1/traces/{trace_id}/spans?offset=…&limit=…`
+pub(super) async fn spans(
+    State(app): State<App>,
+    Path(trace_id): Path<String>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
+) -> Result<Json<SpanPage>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    let (offset, limit) = (
+        query.offset.unwrap_or(0),
+        limit(query.limit, 1000, MAX_SPANS)?,
+    );
+    let unknown = no_trace(&trace_id);
+    let found = ask(&app, move |store| store.spans(&trace_id, offset, limit)).await?;
+    found.map(Json).ok_or(unknown)
+}
+
+/// `GET /api/v1/traces/{trace_id}/spans/{span_id}`
+pub(super) async fn span(
+    State(app): State<App>,
+    Path((trace_id, span_id)): Path<(String, String)>,
+) -> Result<Json<SpanDetail>, ApiError> {
+    let unknown = ApiError::not_found(format!(
+        "there is no span `{span_id}` in a trace `{trace_id}`"
+    ));
+    let found = ask(&app, move |store| store.span(&trace_id, &span_id)).await?;
+    found.map(Json).ok_or(unknown)
+}
+
+fn no_trace(trace_id: &str) -> ApiError {
+    ApiError::not_found(format!("there is no trace `{trace_id}`"))
+}
+
+fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {
+    let limit = asked.unwrap_or(default);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(ApiError::bad_request(
+        "invalid_limit",
+        format!("`limit` must be from 1 to {most}"),
+    ))
+}
+
+/// Asks the store on a thread that may block.
+async fn ask<T: Send + 'static>(
+    app: &App,
+    question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let store = app.store.clone();
+    Ok(tokio::task::spawn_blocking(move || question(&*store)).await??)
+}

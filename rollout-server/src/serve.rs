@@ -1,0 +1,149 @@
+//! The server as a whole: store, spool and HTTP.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::{
+    net::{TcpListener, lookup_host},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use crate::{
+    http::{self, ApiKey},
+    ingest::Watch,
+    store::{SqliteStore, Store, StoreError},
+};
+
+/// The file of the embedded store, below the directory of the server.
+pub const STORE_FILE: &str = "rollout.db";
+
+/// What a server is started with.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Where to listen, `HOST:PORT`; port 0 picks one that is free.
+    pub addr: String,
+    /// Where the store is, and the spool that is read as programs write to it.
+    pub dir: PathBuf,
+    /// The keys that are asked for. Without one, only this machine can call.
+    pub keys: Vec<ApiKey>,
+}
+
+/// Why a server could not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address is not of this machine alone, and there is no key.
+    KeyRequired(SocketAddr),
+    /// The address cannot be listened on.
+    Listen(String, io::Error),
+    /// The store cannot be opened.
+    Store(StoreError),
+    /// The system gives no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyRequired(addr) => write!(
+                f,
+                "other machines can reach {addr}: give an API key (--api-key KEY), or listen on 127.0.0.1"
+            ),
+            Self::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
+            Self::Store(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+impl From<StoreError> for ServeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A server that runs. Dropped, it goes on as long as its runtime does.
+pub struct Server {
+    addr: SocketAddr,
+    store: Arc<dyn Store>,
+    stop: watch::Sender<bool>,
+    listening: JoinHandle<()>,
+    watch: Watch,
+}
+
+/// Opens the embedded store below a directory.
+pub fn open_store(dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE))?))
+}
+
+/// Starts a server on the current runtime; it answers when this returns.
+pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
+    let listener = listen(&options.addr, !options.keys.is_empty()).await?;
+    let addr = listener
+        .local_addr()
+        .map_err(|error| ServeError::Listen(options.addr, error))?;
+    let dir = options.dir.clone();
+    let store = tokio::task::spawn_blocking(move || open_store(&dir))
+        .await
+        .map_err(|error| ServeError::Thread(io::Error::other(error)))??;
+    let watch = Watch::start(&options.dir, Arc::clone(&store)).map_err(ServeError::Thread)?;
+    let (stop, stopping) = watch::channel(false);
+    let router = http::router(
+        Arc::clone(&store),
+        &options.dir,
+        options.keys,
+        stopping.clone(),
+    );
+    let listening = tokio::spawn(http::serve(listener, router, stopping));
+    Ok(Server {
+        addr,
+        store,
+        stop,
+        listening,
+        watch,
+    })
+}
+
+async fn listen(addr: &str, has_key: bool) -> Result<TcpListener, ServeError> {
+    let failed = |error| ServeError::Listen(addr.to_owned(), error);
+    let resolved: Vec<SocketAddr> = lookup_host(addr).await.map_err(failed)?.collect();
+    if let Some(public) = resolved.iter().find(|addr| !addr.ip().is_loopback())
+        && !has_key
+    {
+        return Err(ServeError::KeyRequired(*public));
+    }
+    TcpListener::bind(&*resolved).await.map_err(failed)
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Takes no more, finishes what it has taken, and returns when that is committed.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // It does not panic; and if it did, it has stopped.
+        let _ = self.listening.await;
+        let (store, watch) = (self.store, self.watch);
+        // Both wait for their threads.
+        let _ = tokio::task::spawn_blocking(move || {
+            drop(watch);
+            drop(store);
+        })
+        .await;
+    }
+}

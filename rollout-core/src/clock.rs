@@ -124,7 +124,7 @@ fn slow_now() -> Ticks {
 #[derive(Clone, Copy)]
 pub(crate) struct Wall {
     first_ticks: Ticks,
-    wall_nanos: u64,
+    epoch_nanos: u64,
     nanos_per_tick: f64,
 }
 
@@ -137,7 +137,7 @@ impl Wall {
         let nanos = last.instant.duration_since(anchor.first.instant).as_nanos();
         Self {
             first_ticks: anchor.first.ticks,
-            wall_nanos: anchor.wall_nanos,
+            epoch_nanos: anchor.wall_nanos,
             nanos_per_tick: if ticks == 0 {
                 1.0
             } else {
@@ -149,9 +149,9 @@ impl Wall {
     /// Nanoseconds since the Unix epoch at this tick.
     pub(crate) fn nanos(&self, ticks: Ticks) -> u64 {
         if ticks >= self.first_ticks {
-            self.wall_nanos + self.span(ticks - self.first_ticks)
+            self.epoch_nanos + self.span(ticks - self.first_ticks)
         } else {
-            self.wall_nanos
+            self.epoch_nanos
                 .saturating_sub(self.span(self.first_ticks - ticks))
         }
     }

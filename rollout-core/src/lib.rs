@@ -38,6 +38,8 @@ mod spool;
 #[cfg(feature = "runtime")]
 mod stats;
 #[cfg(feature = "runtime")]
+pub mod testing;
+#[cfg(feature = "runtime")]
 mod worker;
 
 #[cfg(feature = "http")]

@@ -152,7 +152,7 @@ impl<'a> Decoder<'a> {
             }
             Some(Tag::Redacted) => out.extend_from_slice(b"\"[redacted]\""),
             Some(Tag::Null | Tag::End | Tag::Seq | Tag::Map | Tag::Key | Tag::CutFields) | None => {
-                out.extend_from_slice(b"null")
+                out.extend_from_slice(b"null");
             }
         }
     }

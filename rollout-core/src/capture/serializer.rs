@@ -193,7 +193,10 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         Fields::open(self, false)
     }
 
-    fn serialize_struct(self, _name: &'static str, _length: usize) -> Result<Fields<'w, 'a>, Stop> {
+    fn serialize_struct(self, name: &'static str, _length: usize) -> Result<Fields<'w, 'a>, Stop> {
+        if name == RAW_JSON {
+            return Ok(Fields::raw(self));
+        }
         Fields::open(self, false)
     }
 
@@ -291,10 +294,14 @@ impl<'w, 'a> Items<'w, 'a> {
     }
 }
 
+/// The name under which `serde_json::value::RawValue` passes: a struct whose one field is the JSON text.
+const RAW_JSON: &str = "$serde_json::private::RawValue";
+
 /// A map or struct being written.
 pub(crate) struct Fields<'w, 'a> {
     writer: Writer<'w, 'a>,
     wrapped: bool,
+    raw: bool,
     skipped: u64,
     sensitive: bool,
 }
@@ -305,12 +312,31 @@ impl<'w, 'a> Fields<'w, 'a> {
         Ok(Self {
             writer,
             wrapped,
+            raw: false,
             skipped: 0,
             sensitive: false,
         })
     }
 
+    /// JSON that passes as text.
+    fn raw(writer: Writer<'w, 'a>) -> Self {
+        Self {
+            writer,
+            wrapped: false,
+            raw: true,
+            skipped: 0,
+            sensitive: false,
+        }
+    }
+
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
+        if self.raw {
+            let text = value.serialize(KeyText)?;
+            return match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(value) => value.serialize(&mut *self.writer),
+                Err(_) => self.writer.text(&text),
+            };
+        }
         if self.must_skip()? {
             return self.pass_over(value);
         }
@@ -335,6 +361,9 @@ impl<'w, 'a> Fields<'w, 'a> {
     }
 
     fn close(self) {
+        if self.raw {
+            return;
+        }
         if self.skipped > 0 {
             self.writer.cut_here(Tag::CutFields, self.skipped);
         }

@@ -179,7 +179,7 @@ pub fn update_current_span(update: SpanUpdate) {
     let current = context::current();
     if current.span != 0 {
         moment(current, RecordKind::SpanUpdate, |payload, settings| {
-            update.put(payload, settings)
+            update.put(payload, settings);
         });
     }
 }
@@ -189,7 +189,7 @@ pub fn update_current_trace(update: TraceUpdate) {
     let current = context::current();
     if current.trace != 0 {
         moment(current, RecordKind::TraceUpdate, |payload, settings| {
-            update.put(payload, settings)
+            update.put(payload, settings);
         });
     }
 }

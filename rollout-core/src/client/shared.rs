@@ -26,7 +26,7 @@ impl Settings {
     /// The bound for [`Settings::sampled_up_to`] of a rate from 0 to 1.
     pub(crate) fn threshold(rate: f64) -> Option<u64> {
         // A cast from float saturates, so 1.0 takes every trace.
-        (rate > 0.0).then(|| (rate * u64::MAX as f64) as u64)
+        (rate > 0.0).then_some((rate * u64::MAX as f64) as u64)
     }
 
     /// Whether this trace is recorded: by its id, so that all processes agree.

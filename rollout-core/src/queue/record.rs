@@ -80,10 +80,6 @@ impl RecordBuffer {
             .shrink_to(KEPT / size_of::<(Record, usize, usize)>());
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

@@ -398,7 +398,7 @@ impl Span {
     /// Applies changes.
     pub fn update(&self, update: SpanUpdate) {
         self.moment(RecordKind::SpanUpdate, |payload, settings| {
-            update.put(payload, settings)
+            update.put(payload, settings);
         });
     }
 

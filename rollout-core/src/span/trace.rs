@@ -281,7 +281,7 @@ impl Trace {
     /// Applies changes.
     pub fn update(&self, update: TraceUpdate) {
         self.moment(RecordKind::TraceUpdate, |payload, settings| {
-            update.put(payload, settings)
+            update.put(payload, settings);
         });
     }
 

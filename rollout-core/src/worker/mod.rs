@@ -259,12 +259,13 @@ impl Drain {
             let whole = self.lines.len();
             let encoder = &mut self.encoder;
             let lines = &mut self.lines;
-            match catch_unwind(AssertUnwindSafe(|| encoder.encode(record, payload, lines))) {
-                Ok(encoded) => events += encoded,
-                Err(_) => {
-                    self.lines.truncate(whole);
-                    self.counters.dropped(DropReason::Encode, 1);
-                }
+            if let Ok(encoded) =
+                catch_unwind(AssertUnwindSafe(|| encoder.encode(record, payload, lines)))
+            {
+                events += encoded
+            } else {
+                self.lines.truncate(whole);
+                self.counters.dropped(DropReason::Encode, 1);
             }
         }
         self.counters.recorded(u64::from(events));

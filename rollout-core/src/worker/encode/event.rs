@@ -121,14 +121,13 @@ pub(super) fn put_text(text: &str, limit: usize, mask: &Masks, out: &mut Vec<u8>
     if text.len() <= limit {
         return json_string(text, out);
     }
-    match text.char_indices().nth(limit) {
-        None => json_string(text, out),
-        Some(_) => {
-            let kept = text
-                .char_indices()
-                .nth(limit - 1)
-                .map_or(0, |(index, _)| index);
-            json_string(&format!("{}…", &text[..kept]), out);
-        }
+    if text.char_indices().nth(limit) == None {
+        json_string(text, out)
+    } else {
+        let kept = text
+            .char_indices()
+            .nth(limit - 1)
+            .map_or(0, |(index, _)| index);
+        json_string(&format!("{}…", &text[..kept]), out);
     }
 }

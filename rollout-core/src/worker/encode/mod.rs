@@ -280,7 +280,7 @@ impl Encoder {
                 .extend_from_slice(&self.resource.agent);
         }
         event.object("context", |context| {
-            state.context(context, overlay.as_ref())
+            state.context(context, overlay.as_ref());
         });
         event.end();
         out.push(b'\n');

@@ -13,8 +13,8 @@ use rollout_core::{Batch, ConsoleExporter, Exporter, MemoryExporter, Receipt};
 use serde_json::{Value, json};
 
 fn batch(events: &[Value]) -> Batch {
-    let text: String = events.iter().map(|event| format!("{event}\n")).collect();
-    Batch::from_lines(text.as_bytes())
+    let lines: Vec<_> = events.iter().map(Value::to_string).collect();
+    Batch::from_lines(lines.join("\n").as_bytes())
 }
 
 #[test]
@@ -37,8 +37,14 @@ fn memory_keeps_the_last_events() {
     let mut exporter = MemoryExporter::with_capacity(3);
     let shared = exporter.clone();
     let events: Vec<_> = (0..5).map(|n| json!({ "n": n })).collect();
-    assert_eq!(block_on(exporter.export(&batch(&events[..2]))), Ok(Receipt::all()));
-    assert_eq!(block_on(exporter.export(&batch(&events[2..]))), Ok(Receipt::all()));
+    assert_eq!(
+        block_on(exporter.export(&batch(&events[..2]))),
+        Ok(Receipt::all())
+    );
+    assert_eq!(
+        block_on(exporter.export(&batch(&events[2..]))),
+        Ok(Receipt::all())
+    );
     assert_eq!(shared.events(), events[2..]);
     shared.clear();
     assert!(exporter.events().is_empty());
@@ -132,7 +138,10 @@ fn console_survives_anything() {
     ];
     block_on(console.export(&batch(&events))).unwrap();
     let text = screen.text();
-    assert!(text.contains("cancelled") && text.contains("\u{1b}[31m"), "{text:?}");
+    assert!(
+        text.contains("cancelled") && text.contains("\u{1b}[31m"),
+        "{text:?}"
+    );
     assert!(text.contains('c') && text.contains('d'), "{text:?}");
     for trace in 0..2_000 {
         let event = json!({"event_type": "trace.start", "trace_id": format!("open{trace}")});

@@ -358,3 +358,19 @@ fn many_batches_keep_their_order() {
     while !program.flush(PATIENCE).is_complete() {}
     assert_eq!(server.stored(), names);
 }
+
+#[test]
+fn rejections_that_are_not_explained_are_counted_too() {
+    let answer = r#"{"accepted":1,"rejected":2,"retryable":false,
+                     "errors":[{"index":0,"code":"odd","message":"it is odd"}]}"#;
+    let server = Server::start(move |_| Answer::Garbage(answer));
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::start(dir.path(), |builder| {
+        builder.endpoint(server.url()).flush_interval(PATIENCE)
+    });
+    program.record(3);
+    let report = program.flush(PATIENCE);
+    assert_eq!((report.delivered, report.spooled, report.lost), (1, 0, 2));
+    assert_eq!(program.http().rejected_by_code["odd"], 1);
+    assert_eq!(program.http().rejected_by_code["unexplained"], 1);
+}

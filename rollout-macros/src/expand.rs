@@ -9,6 +9,7 @@ use syn::ext::IdentExt;
 use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Type};
 
 use crate::capture::hold_receiver;
+use crate::kind::Macro;
 use crate::model::{Flow, Plan, Through, output_position};
 use crate::options::Flush;
 use crate::shape::{Form, never_result, ungroup};
@@ -89,6 +90,7 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
             #body
         }, #finish)
     };
+    let call = flushed(plan, call);
     if keep {
         let awaited = if never {
             quote_spanned!(mixed()=> match #call.await {})
@@ -119,10 +121,19 @@ fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
     };
     let prepare = quote_spanned!(mixed()=> #runtime::prepare(#site, #start));
     let call = match form {
-        Form::Opaque => quote_spanned!(mixed()=> #prepare.future((#body)(), #finish)),
+        Form::Opaque => flushed(
+            plan,
+            quote_spanned!(mixed()=> #prepare.future((#body)(), #finish)),
+        ),
         Form::Boxed | Form::PinnedBox => {
             let into = into_box(plan, form);
-            quote_spanned!(mixed()=> #prepare.future_boxed((#body)(), #finish, #into))
+            let method = if flushes(plan) {
+                "flushed_boxed"
+            } else {
+                "future_boxed"
+            };
+            let method = Ident::new(method, mixed());
+            quote_spanned!(mixed()=> #prepare.#method((#body)(), #finish, #into))
         }
     };
     function(plan, &rewritten_keeping_patterns(plan), &call)
@@ -130,7 +141,6 @@ fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
 
 /// The body builds a stream or an iterator: it runs inside the span, which stays open.
 fn items(plan: &Plan<'_>, form: Form, kind: &str) -> TokenStream {
-    let runtime = &plan.runtime;
     let enter = enter(plan);
     let body = closure(plan, false);
     let each = match plan.output {
@@ -146,15 +156,28 @@ fn items(plan: &Plan<'_>, form: Form, kind: &str) -> TokenStream {
     let call = match form {
         Form::Opaque => {
             let method = Ident::new(kind, mixed());
-            quote_spanned!(mixed()=> #runtime::#method(#enter, #body, #each))
+            quote_spanned!(mixed()=> #enter.#method(#body, #each))
         }
         Form::Boxed | Form::PinnedBox => {
             let into = into_box(plan, form);
             let method = Ident::new(&format!("{kind}_boxed"), mixed());
-            quote_spanned!(mixed()=> #runtime::#method(#enter, #body, #each, #into))
+            quote_spanned!(mixed()=> #enter.#method(#body, #each, #into))
         }
     };
     function(plan, &rewritten_keeping_patterns(plan), &call)
+}
+
+/// An agent's future is done when its trace is flushed.
+fn flushed(plan: &Plan<'_>, call: TokenStream) -> TokenStream {
+    if !flushes(plan) {
+        return call;
+    }
+    let runtime = &plan.runtime;
+    quote_spanned!(mixed()=> #runtime::flushed(#call))
+}
+
+fn flushes(plan: &Plan<'_>) -> bool {
+    plan.macro_ == Macro::Agent && !matches!(plan.options.flush, Some(Flush::No))
 }
 
 fn mixed() -> Span {

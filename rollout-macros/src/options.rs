@@ -277,9 +277,8 @@ fn attribute(input: ParseStream<'_>) -> syn::Result<(String, Span, Expr)> {
         return Err(input.error("a key with dots is written as a string: `\"dotted.key\" = value`"));
     }
     if !input.peek(Token![=]) {
-        let found = if input.is_empty() { span } else { input.span() };
         return Err(Error::new(
-            found,
+            span,
             format!("the attribute `{key}` has no value, write `{key} = value`"),
         ));
     }

@@ -1,1 +1,24 @@
-//! rollout.
+//! See what LLM agents written in Rust do: annotate functions, run, open the trace.
+//!
+//! ```ignore
+//! use rollout::{agent, tool};
+//!
+//! #[tool]
+//! async fn lookup_order(order_id: u32) -> Result<Order, LookupError> { /* … */ }
+//!
+//! #[agent(name = "support_agent")]
+//! async fn run_agent(user_message: String) -> anyhow::Result<String> { /* … */ }
+//!
+//! #[tokio::main]
+//! async fn main() -> anyhow::Result<()> {
+//!     let _rollout = rollout::init()?; // ROLLOUT_* from the environment
+//!     println!("{}", run_agent("Where is my order?".into()).await?);
+//!     Ok(()) // the guard drains what is queued
+//! }
+//! ```
+
+pub use rollout_core::*;
+pub use rollout_macros::{agent, observe, span, task, tool, trace};
+
+#[doc(hidden)]
+pub use rollout_core::private as __private;

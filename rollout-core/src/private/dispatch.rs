@@ -194,7 +194,9 @@ impl<'a, T, E: Display> OfDisplay<'a, Result<T, E>> {
     /// The value; or the error as it is displayed.
     #[inline]
     pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
-        split(self.0.0.0.0, |error| failure.error(std::any::type_name::<E>(), error, None))
+        split(self.0.0.0.0, |error| {
+            failure.error(std::any::type_name::<E>(), error, None)
+        })
     }
 }
 

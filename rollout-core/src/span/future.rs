@@ -63,7 +63,7 @@ thread_local! {
 
 /// Wraps a future whose arguments are not recorded.
 #[inline]
-pub fn future<F, E>(site: &'static CallSite, finish: E, inner: F) -> Instrumented<F, E>
+pub fn future<F, E>(site: &'static CallSite, inner: F, finish: E) -> Instrumented<F, E>
 where
     F: Future,
     E: FnOnce(&mut End<'_>, &F::Output),
@@ -73,7 +73,7 @@ where
 
 /// Wraps a future whose first statement is a call of [`begin`].
 #[inline]
-pub fn future_with_input<F, E>(site: &'static CallSite, finish: E, inner: F) -> Instrumented<F, E>
+pub fn future_with_input<F, E>(site: &'static CallSite, inner: F, finish: E) -> Instrumented<F, E>
 where
     F: Future,
     E: FnOnce(&mut End<'_>, &F::Output),
@@ -116,12 +116,49 @@ pub fn prepare(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> P
 
 impl Prepared {
     /// Wraps the future.
-    pub fn future<F, E>(self, finish: E, inner: F) -> Instrumented<F, E>
+    pub fn future<F, E>(self, inner: F, finish: E) -> Instrumented<F, E>
     where
         F: Future,
         E: FnOnce(&mut End<'_>, &F::Output),
     {
         Instrumented::new(self.site, finish, inner, Starts::Prepared(self.payload))
+    }
+
+    /// Wraps the future and puts it back into its box, or leaves it where it is if nothing is
+    /// recorded.
+    pub fn future_boxed<F, E>(
+        self,
+        inner: F,
+        finish: E,
+        into: impl FnOnce(Instrumented<F, E>) -> F,
+    ) -> F
+    where
+        F: Future,
+        E: FnOnce(&mut End<'_>, &F::Output),
+    {
+        if context::is_on() {
+            into(self.future(inner, finish))
+        } else {
+            inner
+        }
+    }
+
+    /// The same for an agent, whose end is flushed.
+    pub fn flushed_boxed<F, E>(
+        self,
+        inner: F,
+        finish: E,
+        into: impl FnOnce(Flushed<F, E>) -> F,
+    ) -> F
+    where
+        F: Future,
+        E: FnOnce(&mut End<'_>, &F::Output),
+    {
+        if context::is_on() {
+            into(flushed(self.future(inner, finish)))
+        } else {
+            inner
+        }
     }
 }
 
@@ -266,14 +303,19 @@ pub struct Flushed<F: Future, E> {
 }
 
 /// Wraps an agent's future with the flush of its call site.
-pub fn flushed<F, E>(site: &'static CallSite, inner: Instrumented<F, E>) -> Flushed<F, E>
+#[inline]
+pub fn flushed<F, E>(inner: Instrumented<F, E>) -> Flushed<F, E>
 where
     F: Future,
     E: FnOnce(&mut End<'_>, &F::Output),
 {
+    let flush = match &inner.state {
+        State::New { site, .. } => site.flush,
+        State::Open { .. } | State::Done(_) => Flush::No,
+    };
     Flushed {
         inner,
-        flush: site.flush,
+        flush,
         waiting: None,
     }
 }

@@ -41,6 +41,33 @@ pub fn enter_with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -
     Entered::over(opened::open(site, start))
 }
 
+/// A span that is entered once the parameters it records are bound.
+pub struct Late {
+    site: &'static CallSite,
+    entered: Entered,
+}
+
+impl Late {
+    /// Opens the span and enters it, as [`enter_with`] does.
+    #[inline]
+    pub fn begin(&mut self, start: impl FnOnce(&mut Start<'_>)) {
+        self.entered = enter_with(self.site, start);
+    }
+}
+
+/// Runs a `body` that enters the span itself, and goes on as [`Entered::run`] does.
+#[inline]
+pub fn run_late<R>(
+    site: &'static CallSite,
+    body: impl FnOnce(&mut Late) -> R,
+    finish: impl FnOnce(&mut End<'_>, &R),
+) -> R {
+    let entered = Entered::over(Opened::NOTHING);
+    let mut late = Late { site, entered };
+    let value = body(&mut late);
+    late.entered.run(|| value, finish)
+}
+
 impl Entered {
     #[inline]
     fn over(opened: Opened) -> Self {
@@ -118,6 +145,44 @@ impl Entered {
     {
         let (iter, opened) = self.build(body);
         InstrumentedIter::new(iter, opened, item)
+    }
+
+    /// Like [`stream`](Self::stream) for a stream in a box, which is left as it is if nothing is
+    /// recorded.
+    pub fn stream_boxed<S, I>(
+        self,
+        body: impl FnOnce() -> S,
+        item: I,
+        into: impl FnOnce(InstrumentedStream<S, I>) -> S,
+    ) -> S
+    where
+        S: futures::Stream,
+        I: FnMut(&mut Item<'_>, &S::Item),
+    {
+        let (stream, opened) = self.build(body);
+        if opened.is_nothing() {
+            return stream;
+        }
+        into(InstrumentedStream::new(stream, opened, item))
+    }
+
+    /// Like [`iter`](Self::iter) for an iterator in a box, which is left as it is if nothing is
+    /// recorded.
+    pub fn iter_boxed<S, I>(
+        self,
+        body: impl FnOnce() -> S,
+        item: I,
+        into: impl FnOnce(InstrumentedIter<S, I>) -> S,
+    ) -> S
+    where
+        S: Iterator,
+        I: FnMut(&mut Item<'_>, &S::Item),
+    {
+        let (iter, opened) = self.build(body);
+        if opened.is_nothing() {
+            return iter;
+        }
+        into(InstrumentedIter::new(iter, opened, item))
     }
 
     fn build<S>(mut self, body: impl FnOnce() -> S) -> (S, Opened) {

@@ -17,7 +17,7 @@ mod update;
 pub use future::{
     Flushed, Instrumented, Prepared, begin, flushed, future, future_with_input, prepare,
 };
-pub use guard::{Entered, enter, enter_with};
+pub use guard::{Entered, Late, enter, enter_with, run_late};
 pub use handle::{Span, SpanBuilder, SpanEnd};
 pub use outcome::{Failure, Outcome};
 pub use propagate::{InCurrentSpan, TracedFuture, spawn, spawn_thread};

@@ -1,6 +1,8 @@
 //! The wrappers of streams and iterators: a span that is current while the next item is asked for.
 
+use std::error::Error;
 use std::fmt;
+use std::iter::FusedIterator;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -10,7 +12,9 @@ use serde::Serialize;
 
 use super::opened::{self, Opened};
 use super::record::{EndStatus, Field, PutField};
-use crate::capture::{ItemList, KeyMatcher};
+use super::start::End;
+use crate::capture::ItemList;
+use crate::client::Settings;
 use crate::context::{self, Restore};
 
 /// A stream inside a span, which ends with it, or as `cancelled` when dropped before.
@@ -34,18 +38,34 @@ pub struct InstrumentedIter<S, I> {
 /// Takes one item.
 pub struct Item<'a> {
     list: &'a mut ItemList,
-    keys: &'a KeyMatcher,
+    failure: &'a mut Vec<u8>,
+    settings: &'a Settings,
 }
 
 impl Item<'_> {
     /// An item's value.
     pub fn item<T: Serialize + ?Sized>(&mut self, value: &T) {
-        self.list.push(self.keys, |writer| writer.value(value));
+        self.list
+            .push(&self.settings.keys, |writer| writer.value(value));
     }
 
     /// An item as `Debug` prints it.
     pub fn item_debug<T: fmt::Debug + ?Sized>(&mut self, value: &T) {
-        self.list.push(self.keys, |writer| writer.debug(value));
+        self.list
+            .push(&self.settings.keys, |writer| writer.debug(value));
+    }
+
+    /// An item that is an error. The first one is what the span fails with.
+    pub fn error(
+        &mut self,
+        type_name: &str,
+        message: &dyn fmt::Display,
+        source: Option<&dyn Error>,
+    ) {
+        if self.failure.is_empty() {
+            End::new(self.failure, self.settings, EndStatus::Error)
+                .error(type_name, message, source);
+        }
     }
 }
 
@@ -54,6 +74,8 @@ struct Items {
     opened: Opened,
     list: ItemList,
     count: u64,
+    /// What the first failed item had to say, as fields of the end.
+    failure: Vec<u8>,
 }
 
 impl Items {
@@ -70,6 +92,7 @@ impl Items {
             opened,
             list: ItemList::new(bound.unwrap_or_default()),
             count: 0,
+            failure: Vec::new(),
         }
     }
 
@@ -82,12 +105,13 @@ impl Items {
             return;
         }
         self.count += 1;
-        let list = &mut self.list;
+        let (list, failure) = (&mut self.list, &mut self.failure);
         context::with_thread(self.opened.context.client, |thread| {
             item(
                 &mut Item {
                     list,
-                    keys: &thread.client.settings.keys,
+                    failure,
+                    settings: &thread.client.settings,
                 },
                 value,
             );
@@ -96,9 +120,14 @@ impl Items {
 
     fn end(&mut self, status: EndStatus) {
         let opened = std::mem::replace(&mut self.opened, Opened::NOTHING);
-        let (list, count) = (&mut self.list, self.count);
+        let (list, count, failure) = (&mut self.list, self.count, &self.failure);
+        let status = match status {
+            EndStatus::Ok | EndStatus::Cancelled if !failure.is_empty() => EndStatus::Error,
+            status => status,
+        };
         opened::close(&opened, status, |end| {
             let payload = end.payload();
+            payload.extend_from_slice(failure);
             payload.put(Field::ItemCount, &count.to_le_bytes());
             if let Some((bytes, cut_from)) = list.finish() {
                 payload.put(Field::Output, bytes);
@@ -172,6 +201,23 @@ impl<S, I> InstrumentedIter<S, I> {
     }
 }
 
+impl<S, I> InstrumentedIter<S, I>
+where
+    S: Iterator,
+    I: FnMut(&mut Item<'_>, &S::Item),
+{
+    fn step(&mut self, step: impl FnOnce(&mut S) -> Option<S::Item>) -> Option<S::Item> {
+        let restore = self.span.enter();
+        let item = step(self.iter.as_mut()?);
+        drop(restore);
+        match &item {
+            Some(value) => self.span.saw(&mut self.item, value),
+            None => self.span.end(EndStatus::Ok),
+        }
+        item
+    }
+}
+
 impl<S, I> Iterator for InstrumentedIter<S, I>
 where
     S: Iterator,
@@ -180,19 +226,36 @@ where
     type Item = S::Item;
 
     fn next(&mut self) -> Option<S::Item> {
-        let restore = self.span.enter();
-        let next = self.iter.as_mut()?.next();
-        drop(restore);
-        match &next {
-            Some(value) => self.span.saw(&mut self.item, value),
-            None => self.span.end(EndStatus::Ok),
-        }
-        next
+        self.step(Iterator::next)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.iter.as_ref().map_or((0, Some(0)), Iterator::size_hint)
     }
+}
+
+impl<S, I> DoubleEndedIterator for InstrumentedIter<S, I>
+where
+    S: DoubleEndedIterator,
+    I: FnMut(&mut Item<'_>, &S::Item),
+{
+    fn next_back(&mut self) -> Option<S::Item> {
+        self.step(DoubleEndedIterator::next_back)
+    }
+}
+
+impl<S, I> ExactSizeIterator for InstrumentedIter<S, I>
+where
+    S: ExactSizeIterator,
+    I: FnMut(&mut Item<'_>, &S::Item),
+{
+}
+
+impl<S, I> FusedIterator for InstrumentedIter<S, I>
+where
+    S: FusedIterator,
+    I: FnMut(&mut Item<'_>, &S::Item),
+{
 }
 
 impl<S, I> Drop for InstrumentedIter<S, I> {

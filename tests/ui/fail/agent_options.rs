@@ -1,0 +1,6 @@
+#[rollout::agent(tpye = "agent")]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,8 @@
+struct Tier;
+
+#[rollout::tool(attributes(tier = Tier))]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,6 @@
+#[rollout::agent(attributes(http.method = "GET"))]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,6 @@
+#[rollout::agent(attributes(tier, region = "eu"))]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,6 @@
+#[rollout::agent(crate = rollout)]
+fn run() {}
+
+fn main() {
+    run();
+}

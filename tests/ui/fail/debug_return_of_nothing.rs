@@ -1,0 +1,6 @@
+#[rollout::tool(debug(return))]
+fn run() {}
+
+fn main() {
+    run();
+}

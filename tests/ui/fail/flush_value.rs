@@ -1,0 +1,6 @@
+#[rollout::agent(flush = "later")]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,6 @@
+#[rollout::span(name = 3)]
+fn run() {}
+
+fn main() {
+    run();
+}

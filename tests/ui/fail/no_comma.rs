@@ -1,0 +1,6 @@
+#[rollout::tool(name = "a" tags = ["b"])]
+fn run() {}
+
+fn main() {
+    run();
+}

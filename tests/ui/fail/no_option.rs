@@ -1,0 +1,6 @@
+#[rollout::tool(3)]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,6 @@
+#[rollout::tool(tool_call_id)]
+fn run() {}
+
+fn main() {
+    run();
+}

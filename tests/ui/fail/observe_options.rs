@@ -1,0 +1,6 @@
+#[rollout::observe(join = true)]
+fn run() {}
+
+fn main() {
+    run();
+}

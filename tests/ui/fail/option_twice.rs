@@ -1,0 +1,6 @@
+#[rollout::span("a", name = "b")]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,10 @@
+struct Page;
+
+#[rollout::tool]
+fn fetch() -> Page {
+    Page
+}
+
+fn main() {
+    fetch();
+}

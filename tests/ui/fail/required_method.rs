@@ -1,0 +1,10 @@
+trait Search {
+    #[rollout::tool]
+    fn run(&self);
+}
+
+fn main() {
+    fn _search(search: &dyn Search) {
+        search.run();
+    }
+}

@@ -1,0 +1,6 @@
+#[rollout::tool(skip_fn(run))]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,10 @@
+struct Toolbox;
+
+impl Toolbox {
+    #[rollout::tool(skip(self))]
+    fn run(&self) {}
+}
+
+fn main() {
+    Toolbox.run();
+}

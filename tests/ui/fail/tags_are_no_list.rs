@@ -1,0 +1,6 @@
+#[rollout::agent(tags = "a")]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,6 @@
+#[rollout::task(user_id = 1)]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,6 @@
+#[rollout::trace(sesion_id = 1)]
+fn run() {}
+
+fn main() {
+    run();
+}

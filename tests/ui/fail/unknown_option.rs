@@ -1,0 +1,8 @@
+#[rollout::span(nmae = "find")]
+fn find(query: &str) -> usize {
+    query.len()
+}
+
+fn main() {
+    find("a");
+}

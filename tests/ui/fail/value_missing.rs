@@ -1,0 +1,6 @@
+#[rollout::tool(name = , tags = ["a"])]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,117 @@
+//! Functions that return futures, streams and iterators, with `async_trait` on either side.
+#![deny(warnings, unused, unreachable_code, clippy::pedantic)]
+
+use std::pin::Pin;
+
+use futures::executor::{block_on, block_on_stream};
+use futures::future::{BoxFuture, LocalBoxFuture};
+use futures::stream::{BoxStream, Stream, StreamExt};
+
+#[rollout::span]
+fn pinned<'a>(text: &'a str) -> Pin<Box<dyn Future<Output = Result<usize, String>> + Send + 'a>> {
+    Box::pin(async move { Ok(text.len()) })
+}
+
+#[rollout::span]
+fn boxed(text: &str) -> BoxFuture<'_, usize> {
+    if text.is_empty() {
+        return Box::pin(std::future::ready(0));
+    }
+    Box::pin(async move { text.len() })
+}
+
+#[rollout::span]
+fn local(text: String) -> LocalBoxFuture<'static, usize> {
+    let text = std::rc::Rc::new(text);
+    Box::pin(async move { text.len() })
+}
+
+#[rollout::span]
+fn opaque(text: &str) -> impl Future<Output = usize> + Send {
+    let length = text.len();
+    async move { length }
+}
+
+#[rollout::span]
+fn stream((first, last): (u32, u32)) -> impl Stream<Item = u32> {
+    futures::stream::iter(first..last)
+}
+
+#[rollout::span]
+fn boxed_stream(last: u32) -> BoxStream<'static, Result<u32, std::io::Error>> {
+    futures::stream::iter(0..last).map(Ok).boxed()
+}
+
+#[rollout::span]
+fn pinned_stream(last: u32) -> Pin<Box<dyn Stream<Item = u32> + Send>> {
+    Box::pin(futures::stream::iter(0..last))
+}
+
+#[rollout::span]
+fn iterator(last: u32) -> impl Iterator<Item = u32> + Send {
+    0..last
+}
+
+#[rollout::span]
+fn boxed_iterator<'a>(items: &'a [u32]) -> Box<dyn Iterator<Item = &'a u32> + 'a> {
+    Box::new(items.iter())
+}
+
+#[async_trait::async_trait]
+trait Search {
+    async fn search(&self, query: &str, (from, to): (u8, u8)) -> Result<u32, String>;
+
+    async fn owned(self) -> u32;
+}
+
+struct Above;
+
+#[async_trait::async_trait]
+impl Search for Above {
+    #[rollout::tool]
+    async fn search(&self, query: &str, (from, to): (u8, u8)) -> Result<u32, String> {
+        if query.is_empty() {
+            return Err("empty".into());
+        }
+        Ok(u32::from(to - from))
+    }
+
+    #[rollout::tool]
+    async fn owned(self) -> u32 {
+        1
+    }
+}
+
+struct Below;
+
+#[rollout::tool]
+#[async_trait::async_trait]
+impl Search for Below {
+    async fn search(&self, query: &str, (from, to): (u8, u8)) -> Result<u32, String> {
+        if query.is_empty() {
+            Err("empty")?;
+        }
+        Ok(u32::from(to - from))
+    }
+
+    async fn owned(self) -> u32 {
+        1
+    }
+}
+
+fn main() {
+    assert_eq!(block_on(pinned("ab")).unwrap(), 2);
+    assert_eq!(block_on(boxed("ab")) + block_on(boxed("")), 2);
+    assert_eq!(block_on(local("ab".into())), 2);
+    assert_eq!(block_on(opaque("ab")), 2);
+    assert_eq!(block_on_stream(Box::pin(stream((0, 3)))).count(), 3);
+    assert_eq!(block_on_stream(boxed_stream(3)).map(Result::unwrap).sum::<u32>(), 3);
+    assert_eq!(block_on_stream(pinned_stream(3)).sum::<u32>(), 3);
+    assert_eq!(iterator(3).sum::<u32>(), 3);
+    assert_eq!(boxed_iterator(&[1, 2]).sum::<u32>(), 3);
+    assert_eq!(block_on(Above.search("a", (1, 3))), Ok(2));
+    assert_eq!(block_on(Below.search("a", (1, 3))), Ok(2));
+    assert!(block_on(Above.search("", (1, 3))).is_err());
+    assert!(block_on(Below.search("", (1, 3))).is_err());
+    assert_eq!(block_on(Above.owned()) + block_on(Below.owned()), 2);
+}

@@ -63,7 +63,7 @@ pub(crate) async fn check(config: &Config) -> CheckResult {
 
 #[cfg(feature = "http")]
 async fn send(config: &Config) -> CheckResult {
-    use crate::export::{Exporter as _, HttpExporter};
+    use crate::export::HttpExporter;
 
     let address = config.base_url().unwrap_or_default();
     let mut exporter = match HttpExporter::new(config) {
@@ -72,29 +72,19 @@ async fn send(config: &Config) -> CheckResult {
     };
     let batch = Batch::from_lines(&lines(config));
     let total = batch.len() as u64;
-    match exporter.export(&batch).await {
-        Ok(receipt) => {
-            let rejected = receipt.rejected.len() as u64;
-            let errors: Vec<_> = receipt
-                .rejected
-                .into_iter()
-                .map(|rejection| EventBatchError {
-                    index: rejection.index as u64,
-                    code: rejection.code,
-                    message: rejection.message,
-                })
-                .collect();
-            let accepted = total.saturating_sub(rejected);
+    match exporter.post(&batch).await {
+        Ok(answer) => {
+            let accepted = answer.accepted;
             let mut message = format!("{address} took {accepted} of {total} diagnostic events");
-            if let Some(first) = errors.first() {
+            if let Some(first) = answer.errors.first() {
                 // Writing to a String cannot fail.
                 let _ = write!(message, "; {}: {}", first.code, first.message);
             }
             CheckResult {
-                ok: rejected == 0,
+                ok: accepted == total && answer.rejected == 0,
                 accepted,
-                rejected,
-                errors,
+                rejected: answer.rejected,
+                errors: answer.errors,
                 message,
             }
         }

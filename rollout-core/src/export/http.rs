@@ -1,5 +1,6 @@
 //! The exporter `http`: batches to an ingest API, `POST {base}/v1/events:batch`.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -21,7 +22,7 @@ use super::{Batch, ExportFuture, Exporter, Receipt, Rejection};
 use crate::config::Config;
 use crate::config::secret::{REDACTED, Secret};
 use crate::error::{ConfigError, ExportError};
-use crate::event;
+use crate::event::{self, EventBatchResponse};
 
 /// The longest answer that is read.
 const MOST_ANSWER_BYTES: usize = 4 << 20;
@@ -83,7 +84,8 @@ impl HttpExporter {
         })
     }
 
-    async fn send(&mut self, batch: &Batch) -> Result<Receipt, ExportError> {
+    /// Posts a batch; the answer is the protocol's, or an error says what to do.
+    pub(crate) async fn post(&mut self, batch: &Batch) -> Result<EventBatchResponse, ExportError> {
         let body = match &self.body {
             Some((id, body)) if *id == batch.id() => body.clone(),
             _ => {
@@ -106,12 +108,12 @@ impl HttpExporter {
         let after = retry_after(response.headers());
         let text = read(&mut response).await;
         if status.is_success() {
-            let receipt = text.and_then(|text| receipt(&text));
-            if receipt.is_ok() {
+            let answer = text.and_then(|text| parse(&text));
+            if answer.is_ok() {
                 self.body = None;
             }
             // The events may well be stored: sending them again does no harm, their ids tell.
-            return receipt.map_err(|error| ExportError::retry(format!("{status} with {error}")));
+            return answer.map_err(|error| ExportError::retry(format!("{status} with {error}")));
         }
         Err(self.refusal(status, after, &text.unwrap_or_default()))
     }
@@ -146,7 +148,7 @@ impl Exporter for HttpExporter {
     }
 
     fn export<'a>(&'a mut self, batch: &'a Batch) -> ExportFuture<'a> {
-        Box::pin(self.send(batch))
+        Box::pin(async move { Ok(receipt(self.post(batch).await?, batch)) })
     }
 
     fn resumes(&self) -> bool {
@@ -223,20 +225,39 @@ async fn read(response: &mut Response) -> Result<Vec<u8>, String> {
     Ok(body)
 }
 
+fn parse(text: &[u8]) -> Result<EventBatchResponse, String> {
+    serde_json::from_slice(text)
+        .map_err(|error| format!("an answer that is not the protocol's: {error}"))
+}
+
 /// What the other side says of the events.
-fn receipt(text: &[u8]) -> Result<Receipt, String> {
-    let answer: event::EventBatchResponse = serde_json::from_slice(text)
-        .map_err(|error| format!("an answer that is not the protocol's: {error}"))?;
-    let rejected = answer.errors.into_iter().map(|error| Rejection {
-        // An index beyond every batch is left out where it is counted.
-        index: usize::try_from(error.index).unwrap_or(usize::MAX),
-        code: error.code,
-        message: error.message,
-    });
-    Ok(Receipt {
-        rejected: rejected.collect(),
+fn receipt(answer: EventBatchResponse, batch: &Batch) -> Receipt {
+    let mut open: BTreeSet<usize> = (0..batch.len()).collect();
+    let mut rejected: Vec<Rejection> = answer
+        .errors
+        .into_iter()
+        .map(|error| Rejection {
+            // An index beyond every batch is left out where it is counted.
+            index: usize::try_from(error.index).unwrap_or(usize::MAX),
+            code: error.code,
+            message: error.message,
+        })
+        .filter(|rejection| open.remove(&rejection.index))
+        .collect();
+    // Which ones it means it does not say; that they are lost has to be counted.
+    while (rejected.len() as u64) < answer.rejected
+        && let Some(index) = open.pop_last()
+    {
+        rejected.push(Rejection {
+            index,
+            code: "unexplained".into(),
+            message: "the answer counts more rejected events than it explains".into(),
+        });
+    }
+    Receipt {
+        rejected,
         retryable: answer.retryable,
-    })
+    }
 }
 
 /// `Retry-After`, in seconds or as a date.

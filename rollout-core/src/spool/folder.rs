@@ -38,10 +38,12 @@ impl Folder {
     /// Makes a folder for a new writer.
     pub(super) fn create(dir: &Path) -> io::Result<Self> {
         let all = writers(dir);
+        let ours = !dir.exists();
         build(&all)?;
-        let ignore = dir.join(".gitignore");
-        if !ignore.exists() {
-            fs::write(&ignore, "*\n")?;
+        ignore(&all)?;
+        // A folder that was there before may be somebody's repository.
+        if ours {
+            ignore(dir)?;
         }
         // Another process may take a fresh folder for an abandoned one before its lock is
         // held; then it is gone, and a new name is tried.
@@ -107,6 +109,15 @@ impl Folder {
         let _ = fs::remove_file(path.join(LOCK));
         let _ = fs::remove_dir(path);
     }
+}
+
+/// Has git ignore a folder, this file included.
+fn ignore(folder: &Path) -> io::Result<()> {
+    let file = folder.join(".gitignore");
+    if file.exists() {
+        return Ok(());
+    }
+    fs::write(file, "*\n")
 }
 
 /// A folder that only its owner can look into: traces may hold what is nobody else's business.

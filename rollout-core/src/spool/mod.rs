@@ -3,7 +3,7 @@
 //! # On disk
 //!
 //! ```text
-//! DIR/.gitignore                     "*": the folder ignores itself
+//! DIR/spool/.gitignore               "*"; in DIR too if it was made here, not if it was there before
 //! DIR/spool/WRITER/lock              held exclusively while WRITER, one client, lives
 //! DIR/spool/WRITER/00000001.ndjson   segments, numbered from 1, oldest first
 //! DIR/spool/WRITER/00000002.ndjson

@@ -1,5 +1,8 @@
 //! This client's own spool: appended to by the worker, read by every exporter at its own pace.
 
+mod bound;
+mod read;
+
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,16 +11,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cursor::Position;
-use super::folder::{self, Folder};
-use super::segment::{self, Chunk, Data, Limit};
+use super::folder::Folder;
+use super::segment::{self, Data};
 use crate::config::SpoolKind;
-use crate::stats::{Counters, DropReason};
+use crate::stats::Counters;
 
 /// Where the next segment begins, at most.
 const SEGMENT_BYTES: u64 = 8 << 20;
 
 /// How often a disk that failed is tried again, and one that works is looked at.
 const LOOK_AT_DISK: Duration = Duration::from_secs(1);
+
+/// How often it is counted what dead writers have left: there may be thousands.
+const LOOK_AT_DEAD: Duration = Duration::from_mins(1);
 
 /// What a spool needs to know.
 #[derive(Clone, Debug)]
@@ -87,6 +93,8 @@ pub(crate) struct Spool {
     told: bool,
     /// Folders of dead writers whose locks this process holds.
     adopted: Vec<PathBuf>,
+    /// What all dead writers have, and when it was counted.
+    dead: Option<(Instant, u64)>,
 }
 
 impl Spool {
@@ -107,6 +115,7 @@ impl Spool {
             look_at: Instant::now() + LOOK_AT_DISK,
             told: false,
             adopted: Vec::new(),
+            dead: None,
         };
         if spool.options.kind == SpoolKind::Disk {
             match Folder::create(&spool.options.dir) {
@@ -118,20 +127,6 @@ impl Spool {
             }
         }
         spool
-    }
-
-    /// Adds an exporter that gets everything from the start on; the answer names it from now on.
-    pub(crate) fn add_reader(&mut self, name: &str, resumes: bool) -> usize {
-        self.readers.push(Reader {
-            name: name.into(),
-            resumes,
-            position: Position::START,
-            events: 0,
-            bytes: 0,
-            taken: None,
-        });
-        self.store_cursors();
-        self.readers.len() - 1
     }
 
     /// Whether what is appended goes to the disk.
@@ -152,28 +147,6 @@ impl Spool {
     /// Of these, events that went before everybody had them.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
-    }
-
-    /// Events that a reader is done with, from the start on.
-    pub(crate) fn done(&self, reader: usize) -> u64 {
-        self.readers[reader].events
-    }
-
-    /// Events that are there and that a reader has yet to get.
-    pub(crate) fn waiting(&self, reader: usize) -> u64 {
-        let done = self.readers[reader].events;
-        let left =
-            |s: &Segment| (s.events_before + s.events).saturating_sub(done.max(s.events_before));
-        self.segments.iter().map(left).sum()
-    }
-
-    /// How far a reader is behind, what was lost in between included.
-    pub(crate) fn pending(&self, reader: usize) -> Pending {
-        let reader = &self.readers[reader];
-        Pending {
-            events: self.events - reader.events,
-            bytes: self.bytes - reader.bytes,
-        }
     }
 
     /// Appends whole lines, `events` of them.
@@ -346,255 +319,6 @@ impl Spool {
             }
         }
         Ok(())
-    }
-
-    /// The next whole lines for a reader; none at the end.
-    pub(crate) fn read(&mut self, reader: usize, bytes: usize, events: u64) -> Option<Chunk> {
-        loop {
-            let at = self.readers[reader].position;
-            let Some(index) = self.segments.iter().position(|s| s.number >= at.segment) else {
-                self.skip_to_end(reader);
-                return None;
-            };
-            let segment = &self.segments[index];
-            let state = &mut self.readers[reader];
-            if segment.number > at.segment {
-                // Those between are gone, and counted where they went.
-                state.position = Position {
-                    segment: segment.number,
-                    offset: 0,
-                };
-                state.events = segment.events_before;
-                state.bytes = segment.bytes_before;
-                continue;
-            }
-            if at.offset >= segment.bytes {
-                if index + 1 == self.segments.len() {
-                    return None;
-                }
-                state.position = Position {
-                    segment: segment.number + 1,
-                    offset: 0,
-                };
-                continue;
-            }
-            let limit = Limit { bytes, events };
-            match segment.data.read(at.offset, segment.bytes, limit) {
-                Ok(chunk) if chunk.events > 0 => {
-                    state.taken = Some((chunk.events, chunk.lines.len() as u64));
-                    return Some(chunk);
-                }
-                // Somebody has cut or removed the file.
-                Ok(_) | Err(_) => self.discard(index, DropReason::SpoolDamaged),
-            }
-        }
-    }
-
-    /// Whatever there was is gone, and counted where it went.
-    fn skip_to_end(&mut self, reader: usize) {
-        let state = &mut self.readers[reader];
-        state.events = self.events;
-        state.bytes = self.bytes;
-        state.position = Position {
-            segment: self.next_number,
-            offset: 0,
-        };
-    }
-
-    /// What a reader has read last is done.
-    pub(crate) fn advance(&mut self, reader: usize) {
-        let state = &mut self.readers[reader];
-        if let Some((events, bytes)) = state.taken.take() {
-            state.events += events;
-            state.bytes += bytes;
-            state.position.offset += bytes;
-        }
-        if self.readers[reader].resumes {
-            self.store_cursor(reader);
-        }
-        self.remove_finished();
-    }
-
-    fn store_cursors(&mut self) {
-        for reader in 0..self.readers.len() {
-            if self.readers[reader].resumes {
-                self.store_cursor(reader);
-            }
-        }
-    }
-
-    fn store_cursor(&mut self, reader: usize) {
-        let Some(folder) = &self.folder else { return };
-        let Reader { name, position, .. } = &self.readers[reader];
-        if let Err(error) = position.store(folder.path(), name) {
-            // Delivered events may be sent again; ids tell them apart.
-            log::debug!("rollout: cannot write the cursor of {name}: {error}");
-        }
-    }
-
-    /// Removes segments that every reader has passed, but for the last one.
-    fn remove_finished(&mut self) {
-        if self.options.keep || self.readers.is_empty() {
-            return;
-        }
-        let done = self.readers.iter().map(|r| r.events).min().unwrap_or(0);
-        while self.segments.len() > 1 {
-            let first = &self.segments[0];
-            if first.events_before + first.events > done {
-                break;
-            }
-            self.drop_segment(0);
-        }
-    }
-
-    /// Keeps disk and memory within their bounds, with room for one more segment.
-    fn bound(&mut self) {
-        let memory = |s: &Segment| matches!(s.data, Data::Memory(_));
-        if self.disk_works {
-            let most = self
-                .options
-                .max_disk_bytes
-                .saturating_sub(self.segment_bytes());
-            let own = self.size(|s| !memory(s));
-            let mut over = (own + self.dead_bytes()).saturating_sub(most);
-            over = over.saturating_sub(self.shrink_dead(over));
-            self.shrink(over, |s| !memory(s));
-        } else {
-            let most = self
-                .options
-                .max_memory_bytes
-                .saturating_sub(self.segment_bytes());
-            let over = self.size(memory).saturating_sub(most);
-            self.shrink(over, memory);
-        }
-    }
-
-    fn size(&self, which: impl Fn(&Segment) -> bool) -> u64 {
-        self.segments
-            .iter()
-            .filter(|s| which(s))
-            .map(|s| s.bytes)
-            .sum()
-    }
-
-    /// Discards the oldest segments of ours until `over` bytes are free. One that is being
-    /// sent stays: whether it arrives is not known yet.
-    fn shrink(&mut self, mut over: u64, which: impl Fn(&Segment) -> bool) {
-        let mut index = 0;
-        while over > 0 && index < self.segments.len() {
-            let segment = &self.segments[index];
-            let busy = self
-                .readers
-                .iter()
-                .any(|r| r.taken.is_some() && r.position.segment == segment.number);
-            if busy || !which(segment) {
-                index += 1;
-                continue;
-            }
-            over = over.saturating_sub(segment.bytes);
-            self.discard(index, DropReason::SpoolFull);
-        }
-    }
-
-    /// Folders of writers that are gone.
-    fn dead(&self) -> impl Iterator<Item = (PathBuf, Option<Folder>)> {
-        folder::list(&self.options.dir)
-            .into_iter()
-            .filter_map(|path| {
-                if self.adopted.contains(&path) {
-                    return Some((path, None));
-                }
-                let folder = Folder::adopt(&path).ok()??;
-                Some((path, Some(folder)))
-            })
-    }
-
-    fn dead_bytes(&self) -> u64 {
-        self.dead()
-            .filter_map(|(path, _lock)| segment::list(&path).ok())
-            .flatten()
-            .map(|(.., bytes)| bytes)
-            .sum()
-    }
-
-    /// Removes the oldest segments of dead writers until `over` bytes are free; how many were.
-    fn shrink_dead(&self, over: u64) -> u64 {
-        let mut freed = 0;
-        if over == 0 {
-            return freed;
-        }
-        for (path, lock) in self.dead() {
-            let Ok(segments) = segment::list(&path) else {
-                continue;
-            };
-            let from = self
-                .readers
-                .iter()
-                .filter_map(|reader| Position::load(&path, &reader.name))
-                .min()
-                .unwrap_or(Position::START);
-            let count = segments.len();
-            let mut removed = 0;
-            for (number, file, bytes) in segments {
-                if freed >= over {
-                    return freed;
-                }
-                let offset = match number.cmp(&from.segment) {
-                    std::cmp::Ordering::Less => bytes,
-                    std::cmp::Ordering::Equal => from.offset,
-                    std::cmp::Ordering::Greater => 0,
-                };
-                let lost = Data::File(file.clone()).count(offset, bytes).unwrap_or(0);
-                if fs::remove_file(&file).is_ok() {
-                    self.counters.dropped(DropReason::SpoolFull, lost);
-                    freed += bytes;
-                    removed += 1;
-                }
-            }
-            if let Some(folder) = lock
-                && removed == count
-            {
-                folder.remove();
-            }
-        }
-        freed
-    }
-
-    /// Gives a segment up; what somebody was still to get of it is lost.
-    fn discard(&mut self, index: usize, reason: DropReason) {
-        let segment = &self.segments[index];
-        let end = segment.events_before + segment.events;
-        let done = self.readers.iter().map(|r| r.events).min();
-        let from = done.unwrap_or(0).max(segment.events_before);
-        let lost = end.saturating_sub(from);
-        self.lost += lost;
-        self.counters.dropped(reason, lost);
-        if index + 1 == self.segments.len() {
-            self.file = None;
-        }
-        for reader in &mut self.readers {
-            if reader.position.segment == segment.number {
-                reader.position = Position {
-                    segment: segment.number + 1,
-                    offset: 0,
-                };
-                reader.events = end;
-                reader.bytes = segment.bytes_before + segment.bytes;
-                reader.taken = None;
-            }
-        }
-        self.drop_segment(index);
-    }
-
-    fn drop_segment(&mut self, index: usize) {
-        if let Some(Segment {
-            data: Data::File(path),
-            ..
-        }) = self.segments.remove(index)
-        {
-            // What cannot be removed is bounded and removed as a dead writer's later.
-            let _ = fs::remove_file(path);
-        }
     }
 
     /// The end of the client: with nothing left for anybody the folder goes, else it waits for

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rollout_core::{Builder, Client, MemoryExporter, SpoolKind};
+use rollout::{Builder, Client, MemoryExporter, SpoolKind};
 use serde_json::Value;
 
 /// A builder that looks at nothing outside the test: no repository, no exporter but those that the test adds.
 pub fn builder() -> Builder {
-    rollout_core::builder()
+    rollout::builder()
         .git_repo("https://example.test/repository")
         .git_ref("0000000000000000000000000000000000000000")
 }

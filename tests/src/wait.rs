@@ -7,7 +7,7 @@ use std::{
 
 /// How long tests wait for what must happen: far more than it takes, so that a busy machine
 /// fails no test.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Asks `condition` again and again until it gives a value. Panics with `what` when
 /// [`DEADLINE`] has passed.

@@ -1,11 +1,17 @@
 //! Which trace and span work belongs to: across tasks, threads, scopes and clients.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so and fails"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
 
 use futures::future::join_all;
-use rollout_core::testing::{self, Captured};
-use rollout_core::{
+use rollout::testing::{self, Captured};
+use rollout::{
     Client, SpanUpdate, SpoolKind, TraceId, TraceUpdate, TracedFuture as _, attributes, event,
 };
 use rollout_tests::events::{builder, flushed, in_memory, of_type, text, the};
@@ -60,8 +66,8 @@ fn a_span_follows_its_future_to_other_tasks_and_threads() {
             .name("outer")
             .in_scope_async(async |_| {
                 let first = tokio::spawn(leaf("carried".into()).in_current_span());
-                let second = rollout_core::spawn(leaf("spawned".into()));
-                let third = rollout_core::spawn_thread(|| {
+                let second = rollout::spawn(leaf("spawned".into()));
+                let third = rollout::spawn_thread(|| {
                     client().span("task").name("on a thread").in_scope(|_| ());
                 });
                 first.await.expect("the task ends");
@@ -228,13 +234,13 @@ fn a_scope_of_attributes_follows_its_future() {
         let work = async move {
             tokio::task::yield_now().await;
             client.trace(format!("trace {number}")).in_scope(|_| ());
-            rollout_core::spawn(async move {
+            rollout::spawn(async move {
                 client.trace(format!("spawned {number}")).in_scope(|_| ());
             })
             .await
             .expect("the task ends");
         };
-        runtime.spawn(work.with_attributes(rollout_core::user(format!("user {number}"))))
+        runtime.spawn(work.with_attributes(rollout::user(format!("user {number}"))))
     });
     let tasks: Vec<_> = tasks.collect();
     for ended in runtime.block_on(join_all(tasks)) {
@@ -254,7 +260,7 @@ fn the_current_span_and_trace_are_updated_from_any_depth() {
     let (client, memory) = in_memory(|builder| builder);
     client.trace("trace").user_id("before").in_scope(|trace| {
         trace.span("task").name("outer").in_scope(|outer| {
-            rollout_core::update_current_span(
+            rollout::update_current_span(
                 SpanUpdate::new()
                     .model("gpt-test")
                     .provider("openai")
@@ -264,14 +270,14 @@ fn the_current_span_and_trace_are_updated_from_any_depth() {
             );
             client.span("task").name("inner").in_scope(|inner| {
                 assert_eq!(
-                    rollout_core::current_span().and_then(|span| span.id()),
+                    rollout::current_span().and_then(|span| span.id()),
                     inner.id()
                 );
                 assert_eq!(
-                    rollout_core::current_trace().and_then(|view| view.id()),
+                    rollout::current_trace().and_then(|view| view.id()),
                     trace.id()
                 );
-                rollout_core::update_current_trace(
+                rollout::update_current_trace(
                     TraceUpdate::new()
                         .user_id("after")
                         .tag("late")
@@ -279,13 +285,13 @@ fn the_current_span_and_trace_are_updated_from_any_depth() {
                 );
             });
             assert_eq!(
-                rollout_core::current_span().and_then(|span| span.id()),
+                rollout::current_span().and_then(|span| span.id()),
                 outer.id()
             );
         });
     });
-    assert!(rollout_core::current_span().is_none());
-    assert!(rollout_core::current_trace().is_none());
+    assert!(rollout::current_span().is_none());
+    assert!(rollout::current_trace().is_none());
     let events = flushed(&client, &memory);
     let outer = the(&events, "span.start", "outer");
     let update = of_type(&events, "span.update")
@@ -313,10 +319,10 @@ fn the_current_span_and_trace_are_updated_from_any_depth() {
 
 #[test]
 fn outside_any_trace_updates_and_views_do_nothing() {
-    rollout_core::update_current_span(SpanUpdate::new().model("none"));
-    rollout_core::update_current_trace(TraceUpdate::new().tag("none"));
-    rollout_core::feedback("none", &1);
-    assert!(rollout_core::current_span().is_none());
+    rollout::update_current_span(SpanUpdate::new().model("none"));
+    rollout::update_current_trace(TraceUpdate::new().tag("none"));
+    rollout::feedback("none", &1);
+    assert!(rollout::current_span().is_none());
 }
 
 #[test]
@@ -379,7 +385,7 @@ fn two_clients_keep_to_themselves() {
     first.trace("of the first").in_scope(|outer| {
         second.trace("of the second").in_scope(|_| {
             // What is current decides, not which client was made last.
-            rollout_core::current_trace()
+            rollout::current_trace()
                 .expect("a trace")
                 .span("task")
                 .name("inside the second")
@@ -418,7 +424,7 @@ fn a_client_that_is_off_records_nothing_and_changes_nothing() {
         let call = trace.tool("tool").arguments(json!({ "a": 1 })).start();
         call.record_output(&"out");
         call.end();
-        assert!(rollout_core::current_span().is_none());
+        assert!(rollout::current_span().is_none());
         assert_eq!(trace.id(), None);
         trace.span("task").in_scope(|span| {
             assert!(!span.is_recording());
@@ -535,7 +541,7 @@ fn a_trace_is_sampled_with_all_that_is_in_it_or_not_at_all() {
 fn what_an_unsampled_trace_opens_elsewhere_is_not_recorded_either() {
     let (client, memory) = in_memory(|builder| builder.sample_rate(0.0).spool(SpoolKind::Memory));
     client.trace("trace").in_scope(|trace| {
-        let thread = rollout_core::spawn_thread({
+        let thread = rollout::spawn_thread({
             let client = client.clone();
             move || client.span("task").in_scope(|_| ())
         });

@@ -57,6 +57,7 @@ pub use crate::{
     config::{Config, ExporterKind, Mask, SpoolKind},
     context::{AttributesGuard, AttributesScope, WithAttributes, attributes},
     error::{ConfigError, ExportError, FlushError},
+    event::{EventType, Message, Usage},
     export::{Batch, ConsoleExporter, ExportFuture, Exporter, MemoryExporter, Receipt, Rejection},
     id::{ParseIdError, SpanId, TraceId},
     span::{

@@ -1,10 +1,18 @@
 //! The command line.
 
+mod failure;
+mod local;
+mod ls;
 mod serve;
+mod show;
+mod tail;
 
-use std::process::ExitCode;
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+use crate::terminal;
 
 /// See what LLM agents did.
 #[derive(Parser)]
@@ -17,6 +25,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Ls(ls::Ls),
+    Show(show::Show),
+    Tail(tail::Tail),
 }
 
 /// Runs the command that the process was called with.
@@ -24,6 +35,9 @@ pub fn run() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("ROLLOUT_LOG", "warn")).init();
     let result = match Cli::parse().command {
         Command::Serve(command) => command.run(),
+        Command::Ls(command) => print(|out, say, width| command.run(out, say, width)),
+        Command::Show(command) => print(|out, say, width| command.run(out, say, width)),
+        Command::Tail(command) => print(|out, say, _| command.run(out, say)),
     };
     match result {
         Ok(code) => code,
@@ -31,5 +45,20 @@ pub fn run() -> ExitCode {
             anstream::eprintln!("rollout: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs a command that prints: data to stdout, the rest to stderr, colours only where they are
+/// seen and wanted. It is told the width of the terminal. A reader who has gone is no failure.
+fn print(
+    run: impl FnOnce(&mut dyn Write, &mut dyn Write, usize) -> Result<(), Failure>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let width = terminal_size::terminal_size()
+        .map_or(terminal::WIDTH, |(width, _)| usize::from(width.0).max(40));
+    let mut out = anstream::stdout().lock();
+    let result = run(&mut out, &mut anstream::stderr(), width).and_then(|()| Ok(out.flush()?));
+    match result {
+        Ok(()) | Err(Failure::BrokenPipe) => Ok(ExitCode::SUCCESS),
+        Err(failure) => Err(failure.into()),
     }
 }

@@ -10,7 +10,7 @@ mod progress;
 mod tree;
 
 pub use list::write_list;
-pub use progress::{write_span, write_trace_state};
+pub use progress::{write_begin, write_end, write_span};
 pub use tree::{TraceTree, write_tree};
 
 /// The width to write for where there is no terminal.

@@ -26,30 +26,31 @@ fn begin(at: Option<Timestamp>, trace: &TraceSummary, depth: usize) -> String {
     format!("{}  {}", Painted(DIM, words), "  ".repeat(depth.min(12)))
 }
 
-/// Writes that a trace has begun, or how it ended.
-pub fn write_trace_state(out: &mut dyn Write, trace: &TraceSummary) -> io::Result<()> {
-    let meant = present::status_tone(&trace.status);
-    let at = match meant {
-        Tone::Running => trace.started_at,
-        _ => trace.ended_at.or(trace.started_at),
-    };
-    let name = trace.name.as_deref().unwrap_or("(no name)");
+/// Writes that a trace has begun, and with what.
+pub fn write_begin(out: &mut dyn Write, trace: &TraceSummary) -> io::Result<()> {
     let mut facts = Facts::default();
-    facts.push(format_args!(
-        "{} {}",
-        mark(&trace.status),
-        Painted(BOLD, plain(name, NAME))
-    ));
+    facts.push(format_args!("{} {}", mark("running"), bold_name(trace)));
+    facts.extend(trace.input_preview.as_ref().map(|input| plain(input, 80)));
+    writeln!(out, "{}{facts}", begin(trace.started_at, trace, 0))
+}
+
+/// Writes how a trace ended.
+pub fn write_end(out: &mut dyn Write, trace: &TraceSummary) -> io::Result<()> {
+    let mut facts = Facts::default();
+    facts.push(format_args!("{} {}", mark(&trace.status), bold_name(trace)));
+    let meant = present::status_tone(&trace.status);
     facts.push(Painted(tone(meant), plain(&trace.status, 40)));
     facts.extend(trace.duration_ms.map(present::duration));
-    if meant == Tone::Running {
-        facts.extend(trace.input_preview.as_ref().map(|input| plain(input, 80)));
-    } else {
-        facts.push(format_args!("{} spans", present::count(trace.span_count)));
-        facts.extend(token_words(&trace.usage));
-        facts.extend(trace.cost_usd.map(present::cost));
-    }
+    facts.push(format_args!("{} spans", present::count(trace.span_count)));
+    facts.extend(token_words(&trace.usage));
+    facts.extend(trace.cost_usd.map(present::cost));
+    let at = trace.ended_at.or(trace.started_at);
     writeln!(out, "{}{facts}", begin(at, trace, 0))
+}
+
+fn bold_name(trace: &TraceSummary) -> Painted<String> {
+    let name = trace.name.as_deref().unwrap_or("(no name)");
+    Painted(BOLD, plain(name, NAME))
 }
 
 /// Writes that a span has begun, or how it ended.

@@ -79,6 +79,10 @@ function step(by) {
   select(view.rows[Math.min(view.length - 1, Math.max(0, line))]);
 }
 
+function edge(line) {
+  if (view.length) select(view.rows[line]);
+}
+
 function fold(row, folded) {
   view.fold(row, folded);
   select(row);
@@ -163,8 +167,8 @@ function listen() {
     h: left,
     PageDown: moves(() => step(grid.page)),
     PageUp: moves(() => step(-grid.page)),
-    Home: moves(() => step(-view.length)),
-    End: moves(() => step(view.length)),
+    Home: moves(() => edge(0)),
+    End: moves(() => edge(view.length - 1)),
     Enter: () => pane.focus(),
     Escape: () => (inPane() ? tree.focus() : select(-1)),
     e: () => error(1),

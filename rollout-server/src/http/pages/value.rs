@@ -143,14 +143,18 @@ pub(super) enum JsonView {
     Literal(String),
     Cut(String),
     List {
+        /// The name under which it stands in an object.
+        key: Option<String>,
         open: bool,
         size: usize,
         items: Vec<JsonView>,
     },
     Object {
+        key: Option<String>,
         open: bool,
         size: usize,
-        members: Vec<(String, JsonView)>,
+        /// The members; what unfolds says its name itself.
+        members: Vec<(Option<String>, JsonView)>,
     },
 }
 
@@ -163,11 +167,12 @@ impl JsonView {
     fn members(members: &[(String, String)]) -> Self {
         let mut left = NODES;
         Self::Object {
+            key: None,
             open: true,
             size: members.len(),
             members: members
                 .iter()
-                .map(|(name, value)| (name.clone(), Self::node(value, 1, &mut left)))
+                .map(|(name, value)| Self::node(value, 1, &mut left).named(name))
                 .collect(),
         }
     }
@@ -190,6 +195,7 @@ impl JsonView {
                     items.push(Self::node(item.get(), level + 1, left));
                 }
                 Self::List {
+                    key: None,
                     open: open(level, list.len()),
                     size: list.len(),
                     items,
@@ -200,18 +206,30 @@ impl JsonView {
                 for (name, value) in &object {
                     if *left == 0 {
                         let more = Self::cut(object.len() - members.len());
-                        members.push(("…".to_owned(), more));
+                        members.push((None, more));
                         break;
                     }
                     let value = Self::node(value.get(), level + 1, left);
-                    members.push((short(name, SEEN), value));
+                    members.push(value.named(&short(name, SEEN)));
                 }
                 Self::Object {
+                    key: None,
                     open: open(level, object.len()),
                     size: object.len(),
                     members,
                 }
             }
+        }
+    }
+
+    /// A member of an object under its name.
+    fn named(mut self, name: &str) -> (Option<String>, Self) {
+        match &mut self {
+            Self::List { key, size, .. } | Self::Object { key, size, .. } if *size > 0 => {
+                *key = Some(name.to_owned());
+                (None, self)
+            }
+            _ => (Some(name.to_owned()), self),
         }
     }
 

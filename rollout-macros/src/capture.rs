@@ -14,6 +14,8 @@ pub(crate) struct Parameter {
     pub(crate) written: TokenStream,
     /// The parameter of the rewritten signature.
     pub(crate) outer: TokenStream,
+    /// The statement that borrows it, whatever it binds.
+    pub(crate) touch: TokenStream,
     /// The statements that bind it again inside.
     pub(crate) inner: TokenStream,
     /// Whether the outer parameter carries the only name, so that it can be read before `inner`.
@@ -49,12 +51,14 @@ fn parameter(index: usize, argument: &syn::PatType) -> Parameter {
     let pattern = &argument.pat;
     let mut names = Vec::new();
     bound_names(pattern, &mut names);
-    let (outer, inner, is_name) = match &**pattern {
+    let (outer, touch, inner, is_name) = match &**pattern {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
             let ident = &name.ident;
             let outer = quote!(#cfg #ident: #ty);
+            let touch = quote_spanned!(mixed=> #cfg let _ = &#ident;);
             (
                 outer,
+                touch,
                 quote_spanned!(mixed=> #cfg #other let #pattern = #ident;),
                 true,
             )
@@ -62,11 +66,12 @@ fn parameter(index: usize, argument: &syn::PatType) -> Parameter {
         pattern => {
             let argument = format_ident!("__argument{index}", span = mixed);
             let outer = quote!(#cfg #argument: #ty);
+            let touch = quote_spanned!(mixed=> #cfg let _ = &#argument;);
             let mut inner = quote_spanned!(mixed=> #cfg let #argument = #argument;);
             if !matches!(pattern, Pat::Wild(_)) {
                 inner.extend(quote_spanned!(mixed=> #cfg #other let #pattern = #argument;));
             }
-            (outer, inner, false)
+            (outer, touch, inner, false)
         }
     };
     Parameter {
@@ -74,6 +79,7 @@ fn parameter(index: usize, argument: &syn::PatType) -> Parameter {
         names,
         written: argument.to_token_stream(),
         outer,
+        touch,
         inner,
         is_name,
     }

@@ -6,6 +6,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, TokenStreamExt, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Type};
 
 use crate::capture::hold_receiver;
@@ -75,7 +76,20 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
     let bound = if plan.reads_patterns {
         quote_spanned!(mixed()=> #(#bind)* #begin)
     } else {
-        quote_spanned!(mixed()=> #begin #(#bind)*)
+        // An async block that is dropped before it is polled drops what it holds in the order in
+        // which it names it; what `begin` leaves out must not come last for that.
+        let captured = |name: &Ident| plan.inputs.iter().any(|input| input.ident == *name);
+        let in_order = begin.is_empty()
+            || plan
+                .parameters
+                .iter()
+                .all(|parameter| parameter.names.iter().any(captured));
+        let touch = plan
+            .parameters
+            .iter()
+            .filter(|_| !in_order)
+            .map(|parameter| &parameter.touch);
+        quote_spanned!(mixed()=> #(#touch)* #begin #(#bind)*)
     };
     let body = body(plan);
     // The `return` is never reached: it tells inference the declared type before the body is looked
@@ -363,16 +377,21 @@ fn start(plan: &Plan<'_>) -> TokenStream {
             .append_all(quote_spanned!(mixed()=> #cfg #runtime::#method(start, #name, #value);));
     }
     for (key, value) in &options.attributes {
-        statements
-            .append_all(quote_spanned!(mixed()=> #runtime::attribute(start, #key, &(#value));));
+        let value = quote_spanned!(mixed().located_at(value.span())=> &(#value));
+        let record = quote_spanned!(mixed()=> #runtime::attribute(start, #key, #value););
+        statements.append_all(record);
     }
     for value in &options.tags {
-        statements.append_all(quote_spanned!(mixed()=> start.tag(&(#value));));
+        let value = quote_spanned!(mixed().located_at(value.span())=> &(#value));
+        statements.append_all(quote_spanned!(mixed()=> start.tag(#value);));
     }
     for (key, value) in &options.identifiers {
         let setter = Ident::new(key.name(), mixed());
+        let here = mixed().located_at(value.span());
+        let runtime_here = respan(runtime, here);
+        let value = quote_spanned!(here=> #runtime_here::Identifier::new(&(#value)).get());
         statements.append_all(quote_spanned! {mixed()=>
-            #runtime::identifier(#runtime::Identifier::new(&(#value)).get(), |id| start.#setter(id));
+            #runtime::identifier(#value, |id| start.#setter(id));
         });
     }
     statements
@@ -424,14 +443,13 @@ fn looked_at(plan: &Plan<'_>, record: &str) -> TokenStream {
     quote_spanned!(mixed()=> |end, value| #runtime::#record(#value, end))
 }
 
-/// Moves an absolute path to where a message shall point; its own spans stay as a user wrote them.
-fn respan(path: &TokenStream, span: Span) -> TokenStream {
-    let mut tokens = path.clone().into_iter();
-    let first = tokens.next().map(|mut token| {
+/// Moves tokens of ours to where a message about them shall point.
+fn respan(tokens: &TokenStream, span: Span) -> TokenStream {
+    let moved = tokens.clone().into_iter().map(|mut token| {
         token.set_span(token.span().located_at(span));
         token
     });
-    first.into_iter().chain(tokens).collect()
+    moved.collect()
 }
 
 /// The closure that gives a wrapped value the declared type again.

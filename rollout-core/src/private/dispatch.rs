@@ -39,7 +39,7 @@ impl<T: Serialize + ?Sized> Output for T {}
 #[diagnostic::on_unimplemented(
     message = "this attribute cannot be recorded: `{Self}` does not implement `serde::Serialize`",
     label = "`{Self}` is not `Serialize`",
-    note = "derive `serde::Serialize`, or write an expression that can be, as `value.to_string()`"
+    note = "derive `serde::Serialize`, or write an expression that can be, say `value.to_string()`"
 )]
 pub trait Attribute: Serialize {}
 
@@ -195,7 +195,7 @@ impl<'a, T, E: Display> OfDisplay<'a, Result<T, E>> {
     #[inline]
     pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
         split(self.0.0.0.0, |error| {
-            failure.error(std::any::type_name::<E>(), error, None)
+            failure.error(std::any::type_name::<E>(), error, None);
         })
     }
 }

@@ -1,0 +1,328 @@
+//! An annotated function does what the bare one does: each case is there twice, and compared.
+
+use std::cell::RefCell;
+use std::mem::size_of_val;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+
+use futures::executor::block_on;
+use rollout::{agent, span};
+
+thread_local! {
+    static LOG: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tells when it is dropped.
+#[derive(serde::Serialize, Debug)]
+struct Loud(&'static str);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        LOG.with_borrow_mut(|log| log.push(self.0));
+    }
+}
+
+impl Loud {
+    fn get(&self) -> u32 {
+        LOG.with_borrow_mut(|log| log.push("get"));
+        u32::from(!self.0.is_empty())
+    }
+}
+
+fn log_of(run: impl FnOnce()) -> Vec<&'static str> {
+    LOG.take();
+    let _ = catch_unwind(AssertUnwindSafe(run));
+    LOG.take()
+}
+
+/// The same functions bare and annotated, and a test that compares what they do.
+macro_rules! twice {
+    ($(
+        $name:ident: { $($function:tt)* } call $call:expr;
+    )*) => {
+        mod bare {
+            #![allow(unused_variables, clippy::unused_async, clippy::needless_pass_by_value)]
+            use super::*;
+            $($($function)*)*
+        }
+        mod annotated {
+            #![allow(unused_variables, clippy::unused_async, clippy::needless_pass_by_value)]
+            use super::*;
+            $(#[span] $($function)*)*
+        }
+        mod uncaptured {
+            #![allow(unused_variables, clippy::unused_async, clippy::needless_pass_by_value)]
+            use super::*;
+            $(#[span(capture_input = false, capture_output = false)] $($function)*)*
+        }
+        $(#[test]
+        fn $name() {
+            let expected = { use bare::*; log_of(|| { $call; }) };
+            assert!(!expected.is_empty());
+            let off = { use annotated::*; log_of(|| { $call; }) };
+            assert_eq!(off, expected, "off");
+            let (on, _) = rollout::testing::capture(|| { use annotated::*; log_of(|| { $call; }) });
+            assert_eq!(on, expected, "on");
+            let (on, _) = rollout::testing::capture(|| { use uncaptured::*; log_of(|| { $call; }) });
+            assert_eq!(on, expected, "captures nothing");
+        })*
+    };
+}
+
+twice! {
+    parameters_drop_in_reverse: {
+        pub(super) fn in_order(a: Loud, b: Loud, c: Loud) -> u32 {
+            let local = Loud("local");
+            b.get()
+        }
+    } call in_order(Loud("a"), Loud("b"), Loud("c"));
+
+    parameters_of_unit_functions_drop_in_reverse: {
+        pub(super) fn unit(a: Loud, _: Loud, c: Loud) {
+            let local = Loud("local");
+        }
+    } call unit(Loud("a"), Loud("b"), Loud("c"));
+
+    patterns_drop_as_they_did: {
+        pub(super) fn patterns(a: Loud, (b, _): (Loud, Loud), _: Loud, e: Loud) -> u32 {
+            drop(b);
+            e.get()
+        }
+    } call patterns(Loud("a"), (Loud("b"), Loud("c")), Loud("d"), Loud("e"));
+
+    async_parameters_drop_in_reverse: {
+        pub(super) async fn in_async(a: Loud, (b, _): (Loud, Loud), _: Loud, e: Loud) -> u32 {
+            let local = Loud("local");
+            std::future::ready(()).await;
+            drop(e);
+            a.get()
+        }
+    } call block_on(in_async(Loud("a"), (Loud("b"), Loud("c")), Loud("d"), Loud("e")));
+
+    an_unpolled_future_drops_its_arguments: {
+        pub(super) async fn unpolled(a: Loud, _: Loud, c: Loud) -> u32 {
+            1
+        }
+    } call drop(unpolled(Loud("a"), Loud("b"), Loud("c")));
+
+    temporaries_go_before_parameters: {
+        pub(super) fn temporaries(a: Loud) -> u32 {
+            Loud("temporary").get()
+        }
+    } call temporaries(Loud("a"));
+
+    async_temporaries_go_before_parameters: {
+        pub(super) async fn async_temporaries(a: Loud) -> u32 {
+            Loud("temporary").get()
+        }
+    } call block_on(async_temporaries(Loud("a")));
+
+    an_early_return_drops_as_it_did: {
+        pub(super) fn early(a: Loud, b: Loud) -> Result<u32, String> {
+            let first = Loud("first");
+            if a.0 == "a" {
+                Err("no")?;
+            }
+            let second = Loud("second");
+            Ok(1)
+        }
+    } call early(Loud("a"), Loud("b")).unwrap_err();
+
+    a_panic_drops_as_it_did: {
+        pub(super) fn panicking(a: Loud, b: Loud) -> u32 {
+            let local = Loud("local");
+            std::panic::resume_unwind(Box::new("no"))
+        }
+    } call panicking(Loud("a"), Loud("b"));
+}
+
+struct Holder {
+    second: Loud,
+    first: Loud,
+}
+
+#[allow(clippy::unused_async, reason = "awaiting is not the point")]
+mod holder {
+    use super::{Holder, Loud, span};
+
+    impl Holder {
+        pub(super) fn new() -> Self {
+            Self {
+                second: Loud("second"),
+                first: Loud("first"),
+            }
+        }
+
+        pub(super) fn bare(self, other: Loud) -> u32 {
+            other.get();
+            self.first.get()
+        }
+
+        #[span]
+        pub(super) fn annotated(self, other: Loud) -> u32 {
+            other.get();
+            self.first.get()
+        }
+
+        pub(super) async fn bare_later(self, other: Loud) -> u32 {
+            std::future::ready(()).await;
+            drop(self.second);
+            other.get()
+        }
+
+        #[span]
+        pub(super) async fn annotated_later(self, other: Loud) -> u32 {
+            std::future::ready(()).await;
+            drop(self.second);
+            other.get()
+        }
+
+        pub(super) async fn bare_unused(self) {}
+
+        #[span]
+        pub(super) async fn annotated_unused(self) {}
+    }
+}
+
+#[test]
+fn self_drops_as_it_did() {
+    let other = || Loud("other");
+    let annotated = log_of(|| assert_eq!(Holder::new().annotated(other()), 1));
+    assert_eq!(
+        annotated,
+        log_of(|| assert_eq!(Holder::new().bare(other()), 1))
+    );
+    let annotated = log_of(|| assert_eq!(block_on(Holder::new().annotated_later(other())), 1));
+    assert_eq!(
+        annotated,
+        log_of(|| assert_eq!(block_on(Holder::new().bare_later(other())), 1))
+    );
+    let held = log_of(|| drop(Holder::new().annotated_unused()));
+    assert_eq!(held, log_of(|| drop(Holder::new().bare_unused())));
+    assert_eq!(
+        log_of(|| block_on(Holder::new().annotated_unused())),
+        log_of(|| block_on(Holder::new().bare_unused()))
+    );
+}
+
+mod sizes {
+    use super::{agent, span};
+
+    macro_rules! functions {
+        ($($attribute:tt)*) => {
+            $($attribute)*
+            pub(in super::super) async fn small(n: u32) -> u32 {
+                std::future::ready(()).await;
+                n
+            }
+
+            $($attribute)*
+            pub(in super::super) async fn arguments(a: [u64; 100], b: [u64; 100]) -> u64 {
+                std::future::ready(()).await;
+                a[1] + b[1]
+            }
+
+            $($attribute)*
+            pub(in super::super) async fn nested(a: [u64; 100]) -> u64 {
+                arguments(a, a).await
+            }
+        };
+    }
+
+    pub(super) mod bare {
+        functions!();
+    }
+
+    pub(super) mod annotated {
+        use super::span;
+        functions!(#[span(capture_input = false)]);
+    }
+
+    pub(super) mod flushed {
+        #![allow(dead_code)]
+        use super::agent;
+        functions!(#[agent(capture_input = false)]);
+    }
+}
+
+#[test]
+fn a_future_grows_by_a_constant_only() {
+    let constant = 160;
+    let a = [0; 100];
+    let pairs = [
+        (
+            size_of_val(&sizes::bare::small(1)),
+            size_of_val(&sizes::annotated::small(1)),
+        ),
+        (
+            size_of_val(&sizes::bare::arguments(a, a)),
+            size_of_val(&sizes::annotated::arguments(a, a)),
+        ),
+        (
+            size_of_val(&sizes::bare::nested(a)),
+            size_of_val(&sizes::annotated::nested(a)),
+        ),
+        (
+            size_of_val(&sizes::bare::arguments(a, a)),
+            size_of_val(&sizes::flushed::arguments(a, a)),
+        ),
+    ];
+    for (bare, annotated) in pairs {
+        assert!(
+            annotated <= bare + bare / 10 + constant,
+            "{bare} became {annotated}"
+        );
+    }
+}
+
+#[span]
+async fn sends(text: &str, n: Box<u32>) -> usize {
+    std::future::ready(()).await;
+    text.len() + *n as usize
+}
+
+#[agent]
+async fn agent_sends(text: String) -> anyhow::Result<String> {
+    std::future::ready(()).await;
+    Ok(text)
+}
+
+#[span]
+fn iterates(n: u32) -> impl Iterator<Item = u32> {
+    0..n
+}
+
+#[test]
+fn what_was_send_stays_send() {
+    fn send<T: Send>(_: &T) {}
+    fn sync<T: Sync>(_: &T) {}
+    let future = sends("a", Box::new(1));
+    send(&future);
+    sync(&future);
+    send(&agent_sends(String::new()));
+    send(&iterates(1));
+}
+
+#[span]
+fn deep(n: u32) -> u32 {
+    if n == 0 { 0 } else { deep(n - 1) + 1 }
+}
+
+#[test]
+fn deep_recursion_still_fits() {
+    let run = || {
+        let thread = std::thread::Builder::new().stack_size(16 << 20);
+        thread.spawn(|| deep(20_000)).unwrap().join().unwrap()
+    };
+    assert_eq!(run(), 20_000);
+}
+
+#[track_caller]
+#[span(capture_output = false)]
+fn caller() -> &'static Location<'static> {
+    Location::caller()
+}
+
+#[test]
+fn the_caller_stays_the_caller() {
+    assert_eq!(caller().line(), line!());
+}

@@ -183,6 +183,28 @@ fn the_next_process_sends_what_one_has_left() {
 }
 
 #[test]
+fn what_another_has_left_does_not_hold_up_our_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let nobody = format!("http://{}", closed_port());
+    let first = Program::named("first", dir.path(), |builder| {
+        builder.endpoint(nobody.as_str())
+    });
+    let mut names = first.record(5_000);
+    first.stop(AT_ONCE);
+
+    // Hundreds of requests for what is left; ours are due after 20 ms, with no full batch.
+    let server = Server::start(|_| Answer::Accept);
+    let second = Program::named("second", dir.path(), |builder| {
+        builder.endpoint(server.url()).flush_at(10)
+    });
+    let ours = second.record(3);
+    names.extend(ours.clone());
+    wait_until("all is there", || server.stored().len() == 5_003);
+    assert!(server.has_once(&names));
+    assert_ne!(server.stored().last(), ours.last());
+}
+
+#[test]
 fn a_process_goes_on_from_the_cursor_of_another() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(|request| match request.number {

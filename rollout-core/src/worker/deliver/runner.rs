@@ -48,6 +48,8 @@ pub(super) struct Runner {
     exporter: Box<dyn Exporter>,
     pace: Pace,
     back_off: BackOff,
+    /// Since when there is something of our own to send.
+    waiting_since: Option<Instant>,
     /// Whether the last attempt failed: an outage is told once.
     failing: bool,
     /// Codes of refusal that were told.
@@ -66,6 +68,12 @@ impl Part {
     fn new(batch: Batch) -> Self {
         Self { batch, refusals: 0 }
     }
+}
+
+/// What is to be sent next.
+enum Due {
+    Own,
+    Backlog,
 }
 
 /// The exporter has stopped for good, and why.
@@ -118,6 +126,7 @@ impl Runner {
             exporter,
             pace,
             back_off: BackOff::new(),
+            waiting_since: None,
             failing: false,
             told: BTreeSet::new(),
             backlog: VecDeque::new(),
@@ -136,11 +145,9 @@ impl Runner {
     /// Runs until it is aborted or the exporter has stopped for good.
     pub(super) async fn run(mut self) {
         let end = loop {
-            self.batch_is_due().await;
-            let step = if self.shared.spool().pending(self.reader).events > 0 {
-                self.send_own().await
-            } else {
-                self.send_backlog().await
+            let step = match self.next_due().await {
+                Due::Own => self.send_own().await,
+                Due::Backlog => self.send_backlog().await,
             };
             if let Err(stopped) = step {
                 break stopped;
@@ -152,34 +159,33 @@ impl Runner {
         self.shared.stopped(self.reader, &end.0);
     }
 
-    /// Waits until a batch is full, old enough or wanted; or, with nothing of our own to send,
-    /// until there is something of a dead writer's.
-    async fn batch_is_due(&mut self) {
-        let mut since = None;
+    /// Waits until a batch of our own is full, old enough or wanted; until then it is the turn of
+    /// what dead writers have left.
+    async fn next_due(&mut self) -> Due {
         loop {
             let signal = *self.signal.borrow_and_update();
             let (pending, done) = {
                 let spool = self.shared.spool();
                 (spool.pending(self.reader), spool.done(self.reader))
             };
-            let wake = if pending.events == 0 {
-                if !self.backlog.is_empty() {
-                    return;
-                }
-                if Instant::now() >= self.look_for_backlog {
-                    self.find_backlog();
-                    continue;
-                }
-                self.look_for_backlog
-            } else {
+            let now = Instant::now();
+            let mut wake = self.look_for_backlog;
+            if pending.events > 0 {
                 let full =
                     pending.events >= self.pace.events || pending.bytes >= BATCH_BYTES as u64;
-                let due = *since.get_or_insert_with(Instant::now) + self.pace.interval;
-                if full || done < signal.hurry_to || Instant::now() >= due {
-                    return;
+                let due = *self.waiting_since.get_or_insert(now) + self.pace.interval;
+                if full || done < signal.hurry_to || now >= due {
+                    return Due::Own;
                 }
-                due
-            };
+                wake = wake.min(due);
+            }
+            if !self.backlog.is_empty() {
+                return Due::Backlog;
+            }
+            if now >= self.look_for_backlog {
+                self.find_backlog();
+                continue;
+            }
             // Either way it is looked at again; the sender lives as long as `shared`.
             let _ = time::timeout_at(wake, self.signal.changed()).await;
         }
@@ -196,6 +202,7 @@ impl Runner {
     }
 
     async fn send_own(&mut self) -> Result<(), Stopped> {
+        self.waiting_since = None;
         let chunk = self
             .shared
             .spool()

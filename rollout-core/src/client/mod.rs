@@ -35,6 +35,9 @@ pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an agent that ends on a thread waits for its trace to reach the spool.
 const SPOOL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The longest that anybody waits, so that a deadline is a time that the clock can tell.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
+
 /// Added to a deadline before a blocked thread gives up on the worker altogether.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -262,6 +265,7 @@ impl Inner {
         if self.on_worker() {
             return Err(FlushError::NoWorker);
         }
+        let timeout = timeout.min(LONGEST);
         let (reply, answer) = Reply::thread();
         self.send(command(Instant::now() + timeout, reply))?;
         answer

@@ -1,6 +1,6 @@
 //! What each thread keeps to record: its lane, its source of ids and one reused buffer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::client::Shared;
@@ -59,27 +59,45 @@ thread_local! {
 
 /// Runs `f` with this thread's means to record for a client.
 ///
-/// `None`, and nothing is recorded, where the client is gone, its queues are full, the thread is being torn down, or
-/// this is a call from within a capture (an annotated `Serialize`, `Debug`, allocator): such calls pass untraced.
+/// `None`, and nothing is recorded, where the client is gone, its queues are full, or this is a call from within a
+/// capture (an annotated `Serialize`, `Debug`, allocator): such calls pass untraced.
 #[inline]
 pub(crate) fn with_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
     if client == 0 {
         return None;
     }
-    THREADS
-        .try_with(|threads| {
-            let mut threads = threads.try_borrow_mut().ok()?;
-            let thread = match &mut threads.last {
-                Some(thread) if thread.client.id == client => thread,
-                _ => {
-                    threads.switch(client);
-                    threads.last.as_mut()?
-                }
-            };
-            Some(f(thread))
-        })
-        .ok()
-        .flatten()
+    let mut f = Some(f);
+    let done = THREADS.try_with(|threads| {
+        let mut threads = threads.try_borrow_mut().ok()?;
+        let thread = match &mut threads.last {
+            Some(thread) if thread.client.id == client => thread,
+            _ => {
+                threads.switch(client);
+                threads.last.as_mut()?
+            }
+        };
+        Some(f.take()?(thread))
+    });
+    match done {
+        Ok(done) => done,
+        Err(_) => torn_down(client, f?),
+    }
+}
+
+/// What a thread records that is being torn down, in the destructors of its other thread-locals: each time with
+/// means of its own.
+#[cold]
+fn torn_down<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
+    thread_local! {
+        // No destructor, so that it outlives `THREADS`.
+        static BUSY: Cell<bool> = const { Cell::new(false) };
+    }
+    if BUSY.replace(true) {
+        return None;
+    }
+    let done = Thread::new(client).map(|mut thread| f(&mut thread));
+    BUSY.set(false);
+    done
 }
 
 impl Threads {

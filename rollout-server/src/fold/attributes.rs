@@ -1,14 +1,17 @@
 //! An event's attributes, told apart: what rides in them for the protocol, and what the program
 //! said.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use rollout_core::event::{Event, RawObject, USAGE_ATTRIBUTE, Usage};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// A free member: its name, and its value as JSON text.
 pub(crate) type Member<'a> = (Cow<'a, str>, Cow<'a, str>);
 
+/// Where a message rides that is too long for the error section.
+pub(crate) const ERROR_MESSAGE: &str = "rollout.error.message";
 /// Where an error's causes ride, an array of texts.
 pub(crate) const ERROR_CHAIN: &str = "rollout.error.chain";
 /// Where the sizes of cut payloads ride, an object.
@@ -27,6 +30,8 @@ pub(super) struct Attributes<'a> {
     pub(super) usage: Usage,
     /// The tags that are set.
     pub(super) tags: Vec<String>,
+    /// What is said about the trace, whatever the event is about.
+    pub(super) trace_members: Vec<Member<'a>>,
     /// What the program said, and what only a span's page shows.
     pub(super) members: Vec<Member<'a>>,
     /// The part of it that is the same on every event of a program.
@@ -56,10 +61,16 @@ impl<'a> Attributes<'a> {
             "rollout.ns" => self.nanoseconds = read(value).unwrap_or(0).clamp(0, 999),
             "rollout.link.trace_id" => self.link.0 = read(value),
             "rollout.link.span_id" => self.link.1 = read(value),
-            "rollout.tags" | "tags" => match read::<Vec<String>>(value) {
-                Some(tags) => self.tags.extend(tags),
-                None => self.members.push((name, value.into())),
-            },
+            "rollout.trace.tags" => self
+                .tags
+                .extend(read::<Vec<String>>(value).into_iter().flatten()),
+            "rollout.trace.metadata" => self.trace_members.extend(members(value)),
+            "rollout.metadata" => self.members.extend(members(value)),
+            "rollout.tags" | "tags" => {
+                self.tags
+                    .extend(read::<Vec<String>>(value).into_iter().flatten());
+                self.members.push(("tags".into(), value.into()));
+            }
             // The type, said twice.
             "span_type" if event.span_type.is_some() => {}
             "service_name" | "release" => self.resource.push((name, value.into())),
@@ -114,6 +125,14 @@ impl<'a> Attributes<'a> {
             self.members.push((name.into(), json.into()));
         }
     }
+}
+
+fn members(object: &str) -> Vec<Member<'_>> {
+    let object: BTreeMap<Cow<'_, str>, &RawValue> = read(object).unwrap_or_default();
+    let members = object
+        .into_iter()
+        .map(|(name, value)| (name, value.get().into()));
+    members.collect()
 }
 
 /// Reads a JSON text as a type; `None` where it is of another.

@@ -13,7 +13,7 @@ use attributes::Attributes;
 use jiff::Timestamp;
 use rollout_core::event::{Agent, Context, Event, EventType, Links, RawObject, Usage};
 
-pub(crate) use attributes::{CODE, ERROR_CHAIN, Member, TRUNCATED, read};
+pub(crate) use attributes::{CODE, ERROR_CHAIN, ERROR_MESSAGE, Member, TRUNCATED, read};
 pub(crate) use span::{SpanState, Tally};
 pub(crate) use trace::TraceState;
 
@@ -33,8 +33,7 @@ pub(crate) struct Patch<'a> {
 /// What is said about a trace.
 #[derive(Default)]
 pub(crate) struct TracePatch<'a> {
-    /// Said by the trace's own events. What others say only fills what is unset.
-    pub(crate) own: bool,
+    pub(crate) speaker: Speaker,
     /// It is a run: more than feedback or an identity.
     pub(crate) runs: bool,
     /// It was started by an event of its own.
@@ -49,6 +48,18 @@ pub(crate) struct TracePatch<'a> {
     pub(crate) ids: Option<&'a Links>,
     /// The trace that called this one. Only the span, where the sender knows no more.
     pub(crate) link: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
+}
+
+/// How far what an event says of the trace may be believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Speaker {
+    /// The trace itself.
+    Trace,
+    /// Who it is for holds for the whole trace, the rest as for a part.
+    Identity,
+    /// A part of the trace: fills what is unset.
+    #[default]
+    Part,
 }
 
 /// What is said about a span.
@@ -110,7 +121,11 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
         Is::Feedback | Is::UserSignal | Is::IdentityUpdate | Is::Metric
     );
     let mut trace = TracePatch {
-        own: about_trace || event.event_type == Is::IdentityUpdate,
+        speaker: match event.event_type {
+            _ if about_trace => Speaker::Trace,
+            Is::IdentityUpdate | Is::SpanUpdate => Speaker::Identity,
+            _ => Speaker::Part,
+        },
         runs: !said_aside,
         begins: event.event_type == Is::TraceStart,
         context: (!event.context.is_empty()).then_some(&event.context),
@@ -125,6 +140,7 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
         trace.output = raw.output;
         trace.ids = (!event.links.is_empty()).then_some(&event.links);
         trace.attributes = attributes.members;
+        trace.attributes.retain(|(name, _)| name != "tags");
         trace.attributes.append(&mut attributes.resource);
         trace.link = attributes.link;
         if trace.begins && trace.link == (None, None) {
@@ -132,6 +148,7 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
             trace.link.1 = event.span_id.as_deref().map(Cow::Borrowed);
         }
     }
+    trace.attributes.append(&mut attributes.trace_members);
     Patch {
         at,
         trace,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rollout_core::event::{Agent, Links, RawObject};
 
-use super::{LifeState, Members, Said, Tally, TracePatch, say, set};
+use super::{LifeState, Members, Said, Speaker, Tally, TracePatch, say, set};
 use crate::{query::PREVIEW_CHARS, value::preview};
 
 /// A trace as the store knows it, with what a group of events says on top.
@@ -40,12 +40,14 @@ pub(crate) struct TraceState<'a> {
 
 impl<'a> TraceState<'a> {
     pub(crate) fn apply(&mut self, at: i64, patch: TracePatch<'a>) {
-        let newest = patch.own && at >= self.facts_at;
+        let own = patch.speaker == Speaker::Trace;
+        let newest = own && at >= self.facts_at;
         self.runs |= patch.runs;
         self.begun |= patch.begins;
         self.first_at = Some(self.first_at.map_or(at, |first| first.min(at)));
         self.life.apply(&patch.life, newest);
         if let Some(context) = patch.context {
+            let newest = patch.speaker != Speaker::Part && at >= self.facts_at;
             let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
             set(&mut self.user_id, text(&context.user_id), newest);
             set(&mut self.account_id, text(&context.account_id), newest);
@@ -82,10 +84,10 @@ impl<'a> TraceState<'a> {
             self.attributes.apply(at, patch.attributes);
         }
         if let Some(agent) = patch.agent
-            && (patch.own || self.agent.is_none() && self.agent_name.is_none())
+            && (own || self.agent.is_none() && self.agent_name.is_none())
         {
             // What others say about the agent is older than anything that the trace says.
-            let at = if patch.own { at } else { i64::MIN };
+            let at = if own { at } else { i64::MIN };
             set(
                 &mut self.agent_name,
                 agent.name.as_deref().map(Cow::Borrowed),
@@ -96,7 +98,7 @@ impl<'a> TraceState<'a> {
         if let Some(ids) = patch.ids {
             replace(&mut self.ids, at, ids);
         }
-        if patch.own {
+        if own {
             self.facts_at = self.facts_at.max(at);
         }
     }

@@ -10,8 +10,8 @@ use super::{
     payload,
 };
 use crate::{
-    fold::{ERROR_CHAIN, read},
-    query::{EventRow, FeedbackRow, MessageRow, TraceContext, TraceDetail, TraceLink},
+    fold::{ERROR_CHAIN, ERROR_MESSAGE, read},
+    query::{EventRow, Failure, FeedbackRow, MessageRow, TraceContext, TraceDetail, TraceLink},
     store::StoreError,
 };
 
@@ -56,9 +56,7 @@ pub(super) fn trace(
     })?;
     let mut payloads = Payloads::of(connection, "trace_payloads", trace)?;
     let mut metadata = payloads.members(payload::ATTRIBUTES);
-    if let (Some(error), Some(chain)) = (&mut summary.error, metadata.remove(ERROR_CHAIN)) {
-        error.chain = read(chain.as_str()).unwrap_or_default();
-    }
+    complete(&mut summary.error, &mut metadata);
     let links = links(connection, trace, &summary.trace_id, link)?;
     let (messages, feedback, signals) = (
         said(connection, trace, "message", message)?,
@@ -83,6 +81,22 @@ pub(super) fn trace(
         links,
         events: trace_events(connection, trace)?,
     }))
+}
+
+/// Adds to an error what rides in the attributes: its causes, and a message that is long.
+pub(super) fn complete(error: &mut Option<Failure>, attributes: &mut BTreeMap<String, RawJson>) {
+    let (chain, message) = (
+        attributes.remove(ERROR_CHAIN),
+        attributes.remove(ERROR_MESSAGE),
+    );
+    if let Some(error) = error {
+        error.chain = chain
+            .and_then(|chain| read(chain.as_str()))
+            .unwrap_or_default();
+        error.message = message
+            .and_then(|message| read(message.as_str()))
+            .or(error.message.take());
+    }
 }
 
 /// The payloads of a trace or span, as far as nobody has taken them.

@@ -14,7 +14,7 @@ use super::{
     save::json,
 };
 use crate::{
-    fold::{CODE, ERROR_CHAIN, TRUNCATED, read},
+    fold::{CODE, TRUNCATED, read},
     query::{
         CodeLocation, MAX_SPANS, SpanDetail, SpanPage, SpanRow,
         tree::{self, Node},
@@ -183,9 +183,7 @@ pub(super) fn detail(
     };
     let mut payloads = Payloads::of(connection, "span_payloads", id)?;
     let mut attributes = payloads.members(payload::ATTRIBUTES);
-    if let (Some(error), Some(chain)) = (&mut row.error, attributes.remove(ERROR_CHAIN)) {
-        error.chain = read(chain.as_str()).unwrap_or_default();
-    }
+    detail::complete(&mut row.error, &mut attributes);
     let [file, line, function] = CODE.map(|name| attributes.remove(name));
     let code = CodeLocation {
         file: file.and_then(|file| read(file.as_str())),

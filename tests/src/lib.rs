@@ -1,11 +1,12 @@
 //! What the tests share.
 
 #![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    clippy::print_stderr,
     clippy::cast_possible_wrap,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
     reason = "a test that cannot go on says so and fails"
 )]
 
@@ -16,5 +17,6 @@ pub mod ingest;
 pub mod program;
 pub mod server;
 mod wait;
+pub mod wire;
 
 pub use wait::{DEADLINE, wait_until};

@@ -1,86 +1,212 @@
-//! A server of a test's own, in this process, on a free port, with a fresh directory.
+//! A server of the test's own, on a free port over a folder of its own, and a client for it.
 
-use std::path::Path;
-
-use jiff::Timestamp;
-use rollout_server::{
-    ServeOptions, Server,
-    ingest::{self, Encoding},
-    serve,
-    store::Origin,
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
 };
-use serde_json::{Value, json};
+
+use rollout_server::{ServeOptions, Server, serve};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use ureq::{Agent, http};
 
-/// A running server; it stops when dropped.
+/// A server that stops when the test is done with it.
 pub struct TestServer {
-    // Dropped in this order.
-    server: Option<Server>,
     runtime: Runtime,
-    dir: TempDir,
+    server: Option<Server>,
+    addr: SocketAddr,
+    agent: Agent,
+    dir: PathBuf,
+    /// Removed with the server.
+    own_dir: Option<TempDir>,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: http::HeaderMap,
+    /// Its body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The code of the error that the body tells of.
+    #[track_caller]
+    pub fn error_code(&self) -> String {
+        let body = self.json();
+        assert!(body["error"]["message"].is_string(), "{self:?}");
+        body["error"]["code"].as_str().unwrap().to_owned()
+    }
 }
 
 impl TestServer {
-    /// Starts a server.
+    /// Starts a server that asks for no key.
     pub fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let runtime = Runtime::new().expect("a runtime");
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = Self::start_in(dir.path(), &[]);
+        server.own_dir = Some(dir);
+        server
+    }
+
+    /// Starts a server over a folder, with keys.
+    pub fn start_in(dir: &Path, keys: &[&str]) -> Self {
+        let runtime = Runtime::new().unwrap();
         let options = ServeOptions {
             addr: "127.0.0.1:0".to_owned(),
-            dir: dir.path().to_owned(),
-            keys: Vec::new(),
+            dir: dir.to_owned(),
+            keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
         };
-        let server = runtime.block_on(serve(options)).expect("the server starts");
+        let server = runtime.block_on(serve(options)).unwrap();
         Self {
-            server: Some(server),
+            addr: server.addr(),
             runtime,
-            dir,
+            server: Some(server),
+            agent: Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .build()
+                .into(),
+            dir: dir.to_owned(),
+            own_dir: None,
         }
     }
 
-    fn server(&self) -> &Server {
-        self.server.as_ref().expect("it runs")
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where it keeps its store, and looks for a spool.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Sends a body to the ingest API, with headers.
+    pub fn post(&self, body: &[u8], headers: &[(String, String)]) -> Answer {
+        let mut request = self.agent.post(self.url("/v1/events:batch"));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        answer(request.send(body))
+    }
+
+    /// Sends a body as the Python client does.
+    pub fn post_as_recorded(&self, body: &[u8]) -> Answer {
+        self.post(&crate::wire::gzip(body), &crate::wire::request_headers())
+    }
+
+    /// Takes in events: returns when they are committed.
+    #[track_caller]
+    pub fn take(&self, events: &[Value]) {
+        for events in events.chunks(1000) {
+            let answer = self.post(&crate::wire::batch(events), &[]);
+            assert_eq!(
+                (answer.status, &answer.json()["rejected"]),
+                (200, &0.into()),
+                "{answer:?}"
+            );
+        }
+    }
+
+    /// Asks for a path, with headers.
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.get(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.call())
+    }
+
+    /// Asks for a path.
+    pub fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[])
+    }
+
+    /// Asks for a path that answers with JSON.
+    #[track_caller]
+    pub fn get_json(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.json()
+    }
+
+    /// The ids of all listed traces, newest first.
+    pub fn trace_ids(&self) -> Vec<String> {
+        let page = self.get_json("/api/v1/traces?limit=500");
+        let traces = page["traces"].as_array().unwrap();
+        traces
+            .iter()
+            .map(|trace| trace["trace_id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The spans of a trace.
+    #[track_caller]
+    pub fn spans(&self, trace_id: &str) -> Vec<Value> {
+        let page = self.get_json(&format!("/api/v1/traces/{trace_id}/spans?limit=10000"));
+        page["spans"].as_array().unwrap().clone()
+    }
+
+    /// The tree of a trace, a line a span: `type name status`, indented by its depth.
+    #[track_caller]
+    pub fn tree(&self, trace_id: &str) -> String {
+        let line = |span: &Value| {
+            let depth = span["depth"].as_u64().unwrap() as usize;
+            let text = |name: &str| span[name].as_str().unwrap_or("-").to_owned();
+            format!(
+                "{}{} {} {}\n",
+                "  ".repeat(depth),
+                text("type"),
+                text("name"),
+                text("status")
+            )
+        };
+        self.spans(trace_id).iter().map(line).collect()
+    }
+
+    /// Stops it, as Ctrl-C does.
+    pub fn stop(mut self) {
+        self.stop_now();
+    }
+
+    fn stop_now(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.stop());
+        }
     }
 
     /// The address of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server().addr())
-    }
-
-    /// The directory that it reads.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// Takes in events, and returns when they are committed.
-    pub fn take(&self, events: &[Value]) {
-        let store = self.server().store();
-        let mut pending = Vec::new();
-        for (number, events) in events.chunks(1000).enumerate() {
-            let batch = json!({
-                "schema_version": "1.0",
-                "source": "sdk_rust",
-                "sdk": { "name": "rollout", "version": "0.1.0", "language": "rust" },
-                "batch_id": format!("batch_{number}"),
-                "sent_at": Timestamp::now().to_string(),
-                "events": events,
-            });
-            let received =
-                ingest::receive(batch.to_string().as_bytes(), Encoding::Identity).expect("a batch");
-            assert!(received.errors.is_empty(), "{:?}", received.errors);
-            pending.push(store.append(received.events, Origin::Request));
-        }
-        for pending in pending {
-            pending.wait().expect("they are stored");
-        }
+        format!("http://{}{path}", self.addr)
     }
 }
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            self.runtime.block_on(server.stop());
-        }
+        self.stop_now();
+    }
+}
+
+fn answer(response: Result<http::Response<ureq::Body>, ureq::Error>) -> Answer {
+    let mut response = response.unwrap();
+    Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: response
+            .body_mut()
+            .with_config()
+            .limit(1 << 30)
+            .read_to_string()
+            .unwrap(),
     }
 }

@@ -19,6 +19,9 @@ pub(crate) const TRUNCATED: &str = "rollout.truncated";
 /// Where the source location rides.
 pub(crate) const CODE: [&str; 3] = ["code.file.path", "code.line.number", "code.function.name"];
 
+/// What rides on every event: its program, and its exact time.
+pub(crate) const REPEATED: [&str; 3] = ["service_name", "release", "rollout.ns"];
+
 /// The attributes of one event.
 #[derive(Default)]
 pub(super) struct Attributes<'a> {

@@ -13,7 +13,7 @@ use attributes::Attributes;
 use jiff::Timestamp;
 use rollout_core::event::{Agent, Context, Event, EventType, Links, RawObject, Usage};
 
-pub(crate) use attributes::{CODE, ERROR_CHAIN, ERROR_MESSAGE, Member, TRUNCATED, read};
+pub(crate) use attributes::{CODE, ERROR_CHAIN, ERROR_MESSAGE, Member, REPEATED, TRUNCATED, read};
 pub(crate) use span::{SpanState, Tally};
 pub(crate) use trace::TraceState;
 
@@ -55,8 +55,10 @@ pub(crate) struct TracePatch<'a> {
 pub(crate) enum Speaker {
     /// The trace itself.
     Trace,
-    /// Who it is for holds for the whole trace, the rest as for a part.
+    /// Somebody who tells who the user is.
     Identity,
+    /// A part that repeats what the trace knows of its user.
+    Update,
     /// A part of the trace: fills what is unset.
     #[default]
     Part,
@@ -123,7 +125,8 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
     let mut trace = TracePatch {
         speaker: match event.event_type {
             _ if about_trace => Speaker::Trace,
-            Is::IdentityUpdate | Is::SpanUpdate => Speaker::Identity,
+            Is::IdentityUpdate => Speaker::Identity,
+            Is::SpanUpdate => Speaker::Update,
             _ => Speaker::Part,
         },
         runs: !said_aside,

@@ -7,6 +7,9 @@ use rollout_core::event::{Agent, Links, RawObject};
 use super::{LifeState, Members, Said, Speaker, Tally, TracePatch, say, set};
 use crate::{query::PREVIEW_CHARS, value::preview};
 
+/// Nanoseconds that put any time of ours before any other.
+const LONG_AGO: i64 = 1 << 62;
+
 /// A trace as the store knows it, with what a group of events says on top.
 ///
 /// Payloads are those of the group only: the store compares their times with what it has.
@@ -23,6 +26,8 @@ pub(crate) struct TraceState<'a> {
     pub(crate) conversation_id: Option<Cow<'a, str>>,
     pub(crate) tags: Vec<String>,
     pub(crate) input_preview: Option<String>,
+    /// Which input that is: see [`preview`](Self::preview).
+    pub(crate) preview_rank: Option<i64>,
     pub(crate) link_trace_id: Option<Cow<'a, str>>,
     pub(crate) link_span_id: Option<Cow<'a, str>>,
     /// When the first event happened, and the newest of the trace's own.
@@ -57,6 +62,11 @@ impl<'a> TraceState<'a> {
                 text(&context.conversation_id),
                 newest,
             );
+            // Whoever only repeats traits may repeat old ones.
+            let at = match patch.speaker {
+                Speaker::Identity => at,
+                _ => at.saturating_sub(LONG_AGO),
+            };
             say(
                 &mut self.user_traits,
                 at,
@@ -76,7 +86,7 @@ impl<'a> TraceState<'a> {
         set(&mut self.link_trace_id, patch.link.0, newest);
         set(&mut self.link_span_id, patch.link.1, newest);
         if let Some(input) = patch.input {
-            self.preview(input, newest);
+            self.preview(input, at);
         }
         say(&mut self.input, at, patch.input);
         say(&mut self.output, at, patch.output);
@@ -105,10 +115,12 @@ impl<'a> TraceState<'a> {
 }
 
 impl TraceState<'_> {
-    /// Shows an input in lists: the trace's own, or until that comes, that of a span on top.
-    pub(crate) fn preview(&mut self, input: &str, newest: bool) {
-        if newest || self.input_preview.is_none() {
+    /// Shows an input in lists. The higher rank wins: of the trace's own inputs the latest by
+    /// its time; until there is one, the earliest of those on top, by its time below zero.
+    pub(crate) fn preview(&mut self, input: &str, rank: i64) {
+        if self.preview_rank.is_none_or(|known| known <= rank) {
             self.input_preview = Some(preview(input, PREVIEW_CHARS));
+            self.preview_rank = Some(rank);
         }
     }
 }

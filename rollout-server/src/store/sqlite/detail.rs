@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rollout_core::event::{Event, RawJson, RawObject};
+use rollout_core::event::{Event, EventType, RawJson, RawObject};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     payload,
 };
 use crate::{
-    fold::{ERROR_CHAIN, ERROR_MESSAGE, read},
+    fold::{ERROR_CHAIN, ERROR_MESSAGE, REPEATED, read},
     query::{EventRow, Failure, FeedbackRow, MessageRow, TraceContext, TraceDetail, TraceLink},
     store::StoreError,
 };
@@ -141,6 +141,13 @@ fn members(object: &RawObject) -> BTreeMap<String, RawJson> {
         .collect()
 }
 
+/// What an event itself says in its attributes.
+fn attributes(object: Option<&RawObject>) -> BTreeMap<String, RawJson> {
+    let mut attributes = object.map(members).unwrap_or_default();
+    attributes.retain(|name, _| !REPEATED.contains(&name.as_str()));
+    attributes
+}
+
 fn links(
     connection: &Connection,
     trace: i64,
@@ -229,12 +236,12 @@ fn message(event: Event, at: i64) -> Option<MessageRow> {
         tool_call_id: message.tool_call_id,
         index: message.index,
         is_internal: message.is_internal,
-        attributes: event.attributes.as_ref().map(members).unwrap_or_default(),
+        attributes: attributes(event.attributes.as_ref()),
     })
 }
 
 fn feedback(event: Event, at: i64) -> Option<FeedbackRow> {
-    let mut attributes = event.attributes.as_ref().map(members).unwrap_or_default();
+    let mut attributes = attributes(event.attributes.as_ref());
     Some(FeedbackRow {
         at: time(Some(at))?,
         span_id: event.span_id,
@@ -271,10 +278,12 @@ pub(super) fn span_events(
 }
 
 fn event((at, body): (i64, String)) -> Option<EventRow> {
-    let object = RawObject::parse(body).ok()?;
-    let mut data = members(&object);
+    let event: Event = serde_json::from_str(&body).ok()?;
+    let attributes = attributes(event.attributes.as_ref());
+    let mut data = members(&RawObject::parse(body).ok()?);
     for said_elsewhere in [
         "event_id",
+        "event_type",
         "schema_version",
         "trace_id",
         "external_trace_id",
@@ -282,18 +291,26 @@ fn event((at, body): (i64, String)) -> Option<EventRow> {
         "parent_span_id",
         "sequence",
         "occurred_at",
+        "name",
+        "status",
+        // The same on every event of the trace.
+        "agent",
     ] {
         data.remove(said_elsewhere);
     }
-    let mut text = |name| {
-        data.remove(name)
-            .and_then(|value| read::<String>(value.as_str()))
-    };
+    if event.event_type != EventType::IdentityUpdate {
+        data.remove("context");
+    }
+    data.remove("attributes");
+    if !attributes.is_empty() {
+        data.insert("attributes".to_owned(), RawJson::of(&attributes).ok()?);
+    }
+    data.retain(|_, value| value.as_str() != "{}");
     Some(EventRow {
         at: time(Some(at))?,
-        kind: text("event_type")?,
-        name: text("name"),
-        status: text("status"),
+        kind: event.event_type.as_str().to_owned(),
+        name: event.name,
+        status: event.status,
         data,
     })
 }

@@ -121,7 +121,7 @@ impl<'c, 'a> Group<'c, 'a> {
         }
         if let Some(mut span) = patch.span {
             if span.parent.is_none() {
-                trace.describe(&span);
+                trace.describe(patch.at, &span);
             }
             let entry = trace.find_span(self.connection, &mut span)?;
             if !span.attributes.is_empty() && !entry.attributes_loaded {
@@ -272,13 +272,13 @@ impl<'c, 'a> Group<'c, 'a> {
 
 impl<'a> TraceEntry<'a> {
     /// Shows a trace that says nothing of itself by a span on top of it.
-    fn describe(&mut self, span: &SpanPatch<'a>) {
+    fn describe(&mut self, at: i64, span: &SpanPatch<'a>) {
         let state = &mut self.state;
         if state.life.name.is_none() {
             state.life.name = span.life.name.map(Cow::Borrowed);
         }
         if let Some(input) = span.input {
-            state.preview(input, false);
+            state.preview(input, at.saturating_neg());
         }
     }
 

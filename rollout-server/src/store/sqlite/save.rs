@@ -108,7 +108,7 @@ pub(super) fn load_trace<'a>(
     let mut statement = connection.prepare_cached(
         "SELECT name, started_at, ended_at, duration, said_status, error_kind, error_message,
             runs, begun, span_count, error_count, open_count, usage, agent_name, user_id, account_id,
-            session_id, conversation_id, tags, input_preview, link_trace_id, link_span_id, first_at, facts_at, writer
+            session_id, conversation_id, tags, input_preview, preview_rank, link_trace_id, link_span_id, first_at, facts_at, writer
          FROM traces WHERE id = ?1",
     )?;
     Ok(statement.query_row([row], |row| {
@@ -129,6 +129,7 @@ pub(super) fn load_trace<'a>(
             conversation_id: text(row, "conversation_id")?,
             tags: json(row, "tags")?,
             input_preview: row.get("input_preview")?,
+            preview_rank: row.get("preview_rank")?,
             link_trace_id: text(row, "link_trace_id")?,
             link_span_id: text(row, "link_span_id")?,
             first_at: row.get("first_at")?,
@@ -215,7 +216,8 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
                 error_message = ?8, runs = ?9, begun = ?10, span_count = ?11, error_count = ?12,
                 open_count = ?13, usage = ?14, agent_name = ?15, user_id = ?16, account_id = ?17,
                 session_id = ?18, conversation_id = ?19, tags = ?20, link_trace_id = ?21, link_span_id = ?22,
-                first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26, version = version + 1
+                first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26,
+                preview_rank = ?27, version = version + 1
              WHERE id = ?1",
         )?
         .execute(params![
@@ -245,6 +247,7 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
             state.facts_at,
             state.writer,
             state.input_preview,
+            state.preview_rank,
         ])?;
     Ok(())
 }

@@ -27,6 +27,7 @@ CREATE TABLE traces (
     conversation_id TEXT,
     tags TEXT,
     input_preview TEXT,
+    preview_rank INTEGER,
     link_trace_id TEXT,
     link_span_id TEXT,
     first_at INTEGER,

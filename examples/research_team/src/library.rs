@@ -35,6 +35,6 @@ pub(crate) async fn search_projects(topic: &str) -> Vec<String> {
 /// Projects that are no longer kept up. The archive takes its time.
 #[tool]
 async fn search_archive(topic: &str) -> Vec<String> {
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     vec![format!("an old project about {topic}")]
 }

@@ -117,7 +117,7 @@ pub(crate) async fn call(call: &ToolCall) -> anyhow::Result<Value> {
 
 #[derive(Debug, Serialize)]
 struct Order {
-    order_id: u32,
+    id: u32,
     status: &'static str,
     location: &'static str,
     expected: &'static str,
@@ -137,7 +137,7 @@ async fn lookup_order(order_id: u32) -> Result<Order, NoSuchOrder> {
         return Err(NoSuchOrder(order_id));
     }
     Ok(Order {
-        order_id,
+        id: order_id,
         status: "in_transit",
         location: "Leipzig",
         expected: "Thursday",

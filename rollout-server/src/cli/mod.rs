@@ -1,5 +1,7 @@
 //! The command line.
 
+mod check;
+mod demo;
 mod failure;
 mod local;
 mod ls;
@@ -24,20 +26,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Serve(serve::Serve),
     Ls(ls::Ls),
     Show(show::Show),
     Tail(tail::Tail),
+    Check(check::Check),
 }
 
 /// Runs the command that the process was called with.
 pub fn run() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::new().filter_or("ROLLOUT_LOG", "warn")).init();
     let result = match Cli::parse().command {
+        Command::Demo(command) => print(|out, say, width| command.run(out, say, width)),
         Command::Serve(command) => command.run(),
         Command::Ls(command) => print(|out, say, width| command.run(out, say, width)),
         Command::Show(command) => print(|out, say, width| command.run(out, say, width)),
         Command::Tail(command) => print(|out, say, _| command.run(out, say)),
+        Command::Check(command) => print(|out, say, _| command.run(out, say)),
     };
     match result {
         Ok(code) => code,

@@ -67,7 +67,7 @@ impl Serve {
 }
 
 /// Waits for Ctrl-C or, where there is such a thing, SIGTERM.
-async fn asked_to_stop() -> io::Result<()> {
+pub(super) async fn asked_to_stop() -> io::Result<()> {
     #[cfg(unix)]
     {
         let mut terminate =

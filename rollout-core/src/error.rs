@@ -58,7 +58,7 @@ impl Error for ConfigError {}
 
 /// Why a flush could not report.
 ///
-/// A flush that merely ran out of time is no error: its [`FlushReport`] says so.
+/// A flush whose time was too short for delivery is no error: its [`FlushReport`] says so.
 ///
 /// [`FlushReport`]: crate::FlushReport
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,9 @@ impl Error for ConfigError {}
 pub enum FlushError {
     /// The client was shut down before; what it had then is delivered or in the spool.
     Closed,
+    /// The worker thread was too busy with what is recorded to say in time how far it is. Nothing is lost by that; a
+    /// process that ends now loses what is not yet in the spool.
+    Busy,
     /// The worker thread is gone: the system refused to start it, or the process is a fork.
     NoWorker,
 }
@@ -74,6 +77,10 @@ impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "the client is shut down: flush before shutdown",
+            Self::Busy => {
+                "the worker is still writing what was recorded and did not answer in time: allow \
+                 it more"
+            }
             Self::NoWorker => {
                 "the client has no worker thread: it could not be started, or this process is a \
                  fork of the one that started it; start a client of its own here"

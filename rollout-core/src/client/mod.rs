@@ -6,6 +6,7 @@ mod shared;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{JoinHandle, ThreadId};
@@ -270,7 +271,10 @@ impl Inner {
         self.send(command(Instant::now() + timeout, reply))?;
         answer
             .recv_timeout(timeout + GRACE)
-            .map_err(|_| FlushError::NoWorker)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => FlushError::Busy,
+                RecvTimeoutError::Disconnected => FlushError::NoWorker,
+            })
     }
 
     fn stop(&self, timeout: Duration) -> Result<FlushReport, FlushError> {

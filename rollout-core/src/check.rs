@@ -1,7 +1,6 @@
 //! Whether events would arrive: a diagnostic batch sent past the queue, or a line written to the
 //! spool and read back.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, SpoolKind};
 use crate::event::EventBatchError;
-use crate::export::Batch;
 use crate::spool::{Spool, SpoolOptions};
 use crate::stats::Counters;
 
@@ -53,6 +51,13 @@ impl CheckResult {
 
 /// Sends the diagnostic batch to the ingest API, or tries the spool if there is none. Must run
 /// inside the worker's runtime.
+#[cfg_attr(
+    not(feature = "http"),
+    expect(
+        clippy::unused_async,
+        reason = "there is a network to wait for with `http` only"
+    )
+)]
 pub(crate) async fn check(config: &Config) -> CheckResult {
     #[cfg(feature = "http")]
     if config.base_url().is_some() {
@@ -63,7 +68,9 @@ pub(crate) async fn check(config: &Config) -> CheckResult {
 
 #[cfg(feature = "http")]
 async fn send(config: &Config) -> CheckResult {
-    use crate::export::HttpExporter;
+    use std::fmt::Write as _;
+
+    use crate::export::{Batch, HttpExporter};
 
     let address = config.base_url().unwrap_or_default();
     let mut exporter = match HttpExporter::new(config) {

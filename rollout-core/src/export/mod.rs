@@ -75,6 +75,13 @@ pub struct Rejection {
 }
 
 /// The exporters that `config` names, with the program's own after them.
+#[cfg_attr(
+    not(feature = "http"),
+    expect(
+        clippy::unnecessary_wraps,
+        reason = "an address may be wrong with `http` only"
+    )
+)]
 pub(crate) fn all(
     config: &Config,
     own: Vec<Box<dyn Exporter>>,

@@ -4,13 +4,16 @@
 use jiff::Timestamp;
 use rollout_core::event::Usage;
 
-/// Milliseconds with three significant digits: `0.45 ms`, `12 ms`, `1.24 s`, `3m 05s`, `2h 07m`.
+/// Milliseconds with three significant digits: `4.0 µs`, `12 ms`, `1.24 s`, `3m 05s`, `2h 07m`.
 pub fn duration(ms: f64) -> String {
-    if ms < 0.0005 {
+    if ms < 0.000_05 {
         return "0 ms".to_owned();
     }
-    if ms < 1.0 {
-        return format!("{ms:.2} ms");
+    if ms < 0.01 {
+        return format!("{:.1} µs", ms * 1000.0);
+    }
+    if ms < 0.9995 {
+        return format!("{:.0} µs", ms * 1000.0);
     }
     if ms < 10.0 {
         return format!("{ms:.1} ms");

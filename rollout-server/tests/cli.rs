@@ -1,5 +1,10 @@
 //! The commands of the binary as a person types them, on a directory with no server running.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot go on says so and fails"
+)]
+
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Write},

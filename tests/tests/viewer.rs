@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 use rollout_tests::{browser::Page, fixture, server::TestServer};
+use serde_json::json;
 
 /// Some minutes ago, so that nothing lies in the future.
 fn start() -> Timestamp {
@@ -318,6 +319,41 @@ fn captured_markup_stays_text() {
         untouched(&page, id);
         page.picture(&format!("hostile-{id}"));
     }
+}
+
+#[test]
+fn long_and_deep_values_are_bounded() {
+    let Some(page) = Page::start() else { return };
+    let server = TestServer::start();
+    let deep = (0..200).fold(json!("core"), |inner, _| json!([inner]));
+    let long = "line of a log\n".repeat(300_000);
+    let mut trace = fixture::Recorder::new("trace-a", "values", start(), &deep);
+    trace.span(&fixture::Span {
+        id: "root",
+        kind: "task",
+        name: "values",
+        took_us: Some(10),
+        raw: json!({ "input": deep, "output": long }),
+        ..fixture::Span::default()
+    });
+    server.take(&trace.into_events());
+    let span = fixture::span_id("root");
+    page.open(&server.url(&format!("/traces/trace-a#span={span}")));
+    page.wait("the span is shown", &format!("{PANE} === 'values'"));
+    let pane = page.text("document.getElementById('pane').textContent");
+    assert!(
+        pane.contains("deeper levels are not shown"),
+        "levels are bounded"
+    );
+    assert!(
+        pane.contains("that this page leaves out"),
+        "length is bounded"
+    );
+    // Copy takes all of it.
+    page.eval("Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { window.copied = text.length; } } })");
+    page.eval("document.querySelector('[data-copy-value=output]').click()");
+    page.wait("it is copied", &format!("window.copied === {}", long.len()));
+    assert_eq!(page.problems(), [""; 0]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::paint::{BOLD, DIM, ERROR, Facts, Painted, kind, mark, plain, tone};
 use crate::{
     present::{self, Tone},
     query::{CodeLocation, Failure, SpanDetail, TraceDetail},
-    value::preview,
+    value::{ITEM_COUNT, preview, streamed},
 };
 
 /// Characters of a name.
@@ -178,7 +178,14 @@ fn span_values(
                 .get(if name == "in" { "input" } else { "output" })
                 .map(|bytes| format!("  (cut; it had {})", present::bytes(*bytes)))
                 .unwrap_or_default();
-            let words = preview(value.as_str(), room.saturating_sub(cut.len()));
+            let room = room.saturating_sub(cut.len());
+            let streamed = (name == "out" && span.attributes.contains_key(ITEM_COUNT))
+                .then(|| streamed(value.as_str()))
+                .flatten();
+            let words = match streamed {
+                Some(text) => plain(&text, room),
+                None => preview(value.as_str(), room),
+            };
             let words = if words.is_empty() { "\"\"" } else { &words };
             writeln!(
                 out,

@@ -2,6 +2,9 @@
 
 use super::Json;
 
+/// Objects of one member around a conversation.
+const WRAPPINGS: usize = 2;
+
 /// A conversation as a model was given it, or answered it.
 #[derive(Debug, Default)]
 pub struct Chat {
@@ -45,6 +48,10 @@ pub enum Part {
 impl Chat {
     /// Reads `text`, one JSON value; `None` where it is no conversation.
     pub fn read(text: &str) -> Option<Self> {
+        Self::within(text, WRAPPINGS)
+    }
+
+    fn within(text: &str, wrappings: usize) -> Option<Self> {
         let value = Json::read(text);
         match &value {
             Json::List(items) => {
@@ -56,7 +63,9 @@ impl Chat {
                 let known = Self::request(&value).or_else(|| Self::answer(&value));
                 // The arguments of a function that takes a request are an object of one.
                 known.or_else(|| match members.as_slice() {
-                    [(_, only)] if only.get().starts_with(['{', '[']) => Self::read(only.get()),
+                    [(_, only)] if wrappings > 0 && only.get().starts_with(['{', '[']) => {
+                        Self::within(only.get(), wrappings - 1)
+                    }
                     _ => None,
                 })
             }
@@ -242,9 +251,9 @@ fn content(text: &str) -> Vec<Part> {
         Json::List(items) => items.iter().map(|item| part(item.get())).collect(),
         Json::Object(_) => {
             let value = Json::read(text);
-            match value.raw("parts") {
-                Some(parts) => content(parts),
-                None => vec![part(text)],
+            match value.get("parts") {
+                Some(Json::List(parts)) => parts.iter().map(|item| part(item.get())).collect(),
+                _ => vec![part(text)],
             }
         }
         _ => vec![Part::Other(text.to_owned())],
@@ -307,13 +316,17 @@ fn plain(text: &str) -> String {
     }
 }
 
+/// The words of a content that is a string or a list of parts with texts.
 fn all_text(text: &str) -> String {
-    let texts: Vec<_> = content(text)
-        .into_iter()
-        .map(|part| match part {
-            Part::Text(text) | Part::Reasoning(text) | Part::Other(text) => text,
-            Part::Call { name, .. } => name,
-        })
-        .collect();
-    texts.join("\n")
+    match Json::read(text) {
+        Json::Text(text) => text,
+        Json::List(items) => {
+            let texts = items.iter().map(|item| match Json::read(item.get()) {
+                Json::Text(text) => text,
+                other => other.text("text").unwrap_or_else(|| item.get().to_owned()),
+            });
+            texts.collect::<Vec<_>>().join("\n")
+        }
+        _ => text.to_owned(),
+    }
 }

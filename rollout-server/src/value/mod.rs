@@ -6,4 +6,7 @@ mod preview;
 
 pub use chat::{Chat, Part, Turn};
 pub use json::Json;
-pub use preview::preview;
+pub use preview::{preview, streamed};
+
+/// The attribute of a span whose output is what a stream or an iterator gave: how many items.
+pub const ITEM_COUNT: &str = "rollout.item_count";

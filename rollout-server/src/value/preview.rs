@@ -26,6 +26,23 @@ pub fn preview(text: &str, limit: usize) -> String {
     line.text
 }
 
+/// The text that a stream's items make together; `None` unless all of them are text.
+pub fn streamed(items: &str) -> Option<String> {
+    let Json::List(items) = Json::read(items) else {
+        return None;
+    };
+    let texts: Option<Vec<_>> = items
+        .iter()
+        .map(|item| match Json::read(item.get()) {
+            Json::Text(text) => Some(text),
+            _ => None,
+        })
+        .collect();
+    texts
+        .map(|texts| texts.concat())
+        .filter(|text| !text.is_empty())
+}
+
 struct Line {
     text: String,
     left: usize,

@@ -1,10 +1,11 @@
 // The same words for times and counts as the server's templates use.
 
-/** Milliseconds as a person reads them: `0.45 ms`, `12.3 ms`, `1.24 s`, `3m 05s`, `2h 07m`. */
+/** Milliseconds as a person reads them: `4.0 µs`, `12 ms`, `1.24 s`, `3m 05s`, `2h 07m`. */
 export function duration(ms) {
   if (ms == null || !Number.isFinite(ms)) return "";
-  if (ms < 0.0005) return "0 ms";
-  if (ms < 1) return `${ms.toFixed(2)} ms`;
+  if (ms < 0.00005) return "0 ms";
+  if (ms < 0.01) return `${(ms * 1000).toFixed(1)} µs`;
+  if (ms < 0.9995) return `${(ms * 1000).toFixed(0)} µs`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 999.5) return `${ms.toFixed(0)} ms`;
   const seconds = ms / 1000;

@@ -3,7 +3,6 @@
 
 export class Outline {
   constructor(data) {
-    this.startedMs = data.started_ms;
     this.length = data.spans.id.length;
     this.names = data.names;
     this.types = data.types;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     present::{self, Tone},
     query::{EventRow, Failure, FeedbackRow, MessageRow, SpanDetail, TraceDetail},
-    value::{Chat, preview},
+    value::{Chat, ITEM_COUNT, preview, streamed},
 };
 
 /// Events that a pane lists.
@@ -63,6 +63,20 @@ struct Value {
     /// Where Copy fetches the whole of it, and under which name.
     from: Option<String>,
     part: &'static str,
+}
+
+impl Value {
+    /// Of what a stream gave, shows the text that its items make together.
+    fn join_items(&mut self, items: Option<&RawJson>, attributes: &BTreeMap<String, RawJson>) {
+        let Some(count) = attributes.get(ITEM_COUNT) else {
+            return;
+        };
+        self.note
+            .get_or_insert_with(|| format!("{} items", count.as_str()));
+        if let Some(text) = items.and_then(|items| streamed(items.as_str())) {
+            self.view = ValueView::text(&text);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -126,6 +140,8 @@ impl Detail {
             Tone::Running => "No output yet.",
             _ => "No output was recorded.",
         };
+        let mut output = io("Output", "output", &span.output, output_absent);
+        output.join_items(span.output.as_ref(), &span.attributes);
         let mut groups = vec![span_facts(span)];
         groups.extend(usage_group(
             &row.usage,
@@ -150,7 +166,7 @@ impl Detail {
             links: Vec::new(),
             values: vec![
                 io("Input", "input", &span.input, "No input was recorded."),
-                io("Output", "output", &span.output, output_absent),
+                output,
             ],
             messages: None,
             groups,
@@ -173,10 +189,11 @@ impl Detail {
                 part,
             })
         };
-        let values = [
-            value("Input", "input", &trace.input),
-            value("Output", "output", &trace.output),
-        ];
+        let mut output = value("Output", "output", &trace.output);
+        if let Some(output) = &mut output {
+            output.join_items(trace.output.as_ref(), &trace.metadata);
+        }
+        let values = [value("Input", "input", &trace.input), output];
         let mut groups = Vec::new();
         groups.extend(judged("Feedback", &trace.feedback));
         groups.extend(judged("Signals", &trace.signals));
@@ -289,8 +306,10 @@ fn span_facts(span: &SpanDetail) -> Group {
 
 /// Attributes that the pane tells in other places.
 fn told_elsewhere(name: &str) -> bool {
-    matches!(name, "span_type" | "rollout.truncated" | "rollout.ns")
-        || name.starts_with("rollout.usage.")
+    matches!(
+        name,
+        "span_type" | "rollout.truncated" | "rollout.ns" | ITEM_COUNT
+    ) || name.starts_with("rollout.usage.")
         || name.starts_with("rollout.link.")
         || matches!(
             name,

@@ -81,6 +81,11 @@ impl ValueView {
         }
     }
 
+    /// Words that were not captured as one value.
+    pub(super) fn text(text: &str) -> Self {
+        Self::Text(TextView::of(text))
+    }
+
     /// Messages that were recorded one by one.
     pub(super) fn turns(turns: Vec<TurnView>) -> Self {
         Self::Chat {

@@ -88,6 +88,12 @@ impl CallSite {
         self
     }
 
+    /// Whether it opens a trace of its own, unless it joins the caller's.
+    #[inline]
+    pub(crate) fn begins_trace(&self) -> bool {
+        matches!(self.kind, Kind::Agent | Kind::Trace)
+    }
+
     /// The number of this site, from 1.
     #[inline]
     pub(crate) fn id(&'static self) -> u32 {

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{SecretMask, Tag};
+use super::{SecretMask, Tag, static_name};
 
 /// Reads values one after another.
 pub(crate) struct Decoder<'a> {
@@ -79,7 +79,7 @@ impl<'a> Decoder<'a> {
 
     fn key(&mut self, container: &mut Open, out: &mut Vec<u8>) -> Key {
         let tag = self.tag();
-        if !matches!(tag, Some(Tag::Key | Tag::CutFields)) {
+        if !matches!(tag, Some(Tag::Key | Tag::StaticKey | Tag::CutFields)) {
             return Key::End;
         }
         if std::mem::replace(&mut container.started, true) {
@@ -90,9 +90,13 @@ impl<'a> Decoder<'a> {
             let _ = write!(out, "\"…\":\"[cut: {count} more fields]\"");
             return Key::Done;
         }
-        let length = self.length();
-        let key = self.text(length);
-        string(&key, out);
+        let number = self.length();
+        if tag == Some(Tag::StaticKey) {
+            string(static_name(number as u32).unwrap_or_default(), out);
+        } else {
+            let key = self.text(number);
+            string(&key, out);
+        }
         out.push(b':');
         Key::Value
     }
@@ -151,7 +155,16 @@ impl<'a> Decoder<'a> {
                 let _ = write!(out, "\"… [cut: {count} more items]\"");
             }
             Some(Tag::Redacted) => out.extend_from_slice(b"\"[redacted]\""),
-            Some(Tag::Null | Tag::End | Tag::Seq | Tag::Map | Tag::Key | Tag::CutFields) | None => {
+            Some(
+                Tag::Null
+                | Tag::End
+                | Tag::Seq
+                | Tag::Map
+                | Tag::Key
+                | Tag::StaticKey
+                | Tag::CutFields,
+            )
+            | None => {
                 out.extend_from_slice(b"null");
             }
         }

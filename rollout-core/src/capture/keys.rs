@@ -1,6 +1,7 @@
 //! Which field names are sensitive.
 
 use std::cell::Cell;
+use std::sync::{PoisonError, RwLock};
 
 /// Words that are sensitive wherever they stand in a name.
 const WORDS: &[&str] = &[
@@ -54,20 +55,48 @@ pub(crate) struct KeyMatcher {
     id: u32,
 }
 
-/// Names of struct fields live as long as the program, so that their verdict can be kept by address.
+/// Names of struct fields and parameters live as long as the program, so that they can be known by their address.
 #[derive(Clone, Copy)]
 struct Seen {
     address: usize,
     length: usize,
     matcher: u32,
-    sensitive: bool,
+    name: StaticName,
+}
+
+/// A name that lives as long as the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StaticName {
+    /// Its number, for [`static_name`].
+    pub(crate) id: u32,
+    pub(crate) sensitive: bool,
+}
+
+/// All such names that were met.
+static NAMES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
+
+/// The name of a number.
+pub(crate) fn static_name(id: u32) -> Option<&'static str> {
+    let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
+    names.get(id as usize).copied()
+}
+
+#[cold]
+fn number(name: &'static str) -> u32 {
+    let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
+    let known = names.iter().position(|known| *known == name);
+    let index = known.unwrap_or_else(|| {
+        names.push(name);
+        names.len() - 1
+    });
+    index as u32
 }
 
 const SEEN: usize = 64;
 
 thread_local! {
     static CACHE: [Cell<Seen>; SEEN] = const {
-        [const { Cell::new(Seen { address: 0, length: 0, matcher: 0, sensitive: false }) }; SEEN]
+        [const { Cell::new(Seen { address: 0, length: 0, matcher: 0, name: StaticName { id: 0, sensitive: false } }) }; SEEN]
     };
 }
 
@@ -95,25 +124,33 @@ impl KeyMatcher {
         }
     }
 
-    /// The verdict on a name that lives as long as the program, remembered.
+    /// The number of a name that lives as long as the program, and the verdict on it, both remembered.
     #[inline]
-    pub(crate) fn is_sensitive_static(&self, name: &'static str) -> bool {
+    pub(crate) fn static_name(&self, name: &'static str) -> StaticName {
         let (address, length) = (name.as_ptr() as usize, name.len());
         let slot = (address ^ (address >> 6) ^ length) % SEEN;
         CACHE.with(|cache| {
             let seen = cache[slot].get();
             if seen.address == address && seen.length == length && seen.matcher == self.id {
-                return seen.sensitive;
+                return seen.name;
             }
-            let sensitive = self.is_sensitive(name);
+            let name = self.meet(name);
             cache[slot].set(Seen {
                 address,
                 length,
                 matcher: self.id,
-                sensitive,
+                name,
             });
-            sensitive
+            name
         })
+    }
+
+    #[cold]
+    fn meet(&self, name: &'static str) -> StaticName {
+        StaticName {
+            id: number(name),
+            sensitive: self.is_sensitive(name),
+        }
     }
 
     /// Whether the value under this name must not be recorded.

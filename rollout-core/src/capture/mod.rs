@@ -17,8 +17,9 @@
 //! | `Binary` | length there was (8), hash (8), media type as length (4) and text, empty where unknown |
 //! | `Failed` | length (4), why there is no value |
 //! | `Seq` | values, then `End` |
-//! | `Map` | pairs of `Key` and value, then `End` |
+//! | `Map` | pairs of `Key` or `StaticKey` and value, then `End` |
 //! | `Key` | length (4), UTF-8 |
+//! | `StaticKey` | the number (4) of a name that lives as long as the program |
 //! | `CutItems` `CutFields` | before an `End`: how many more there were (8) |
 //!
 //! # Bound
@@ -41,7 +42,7 @@ mod writer;
 
 pub(crate) use decode::{Decoder, string as json_string};
 pub(crate) use items::ItemList;
-pub(crate) use keys::KeyMatcher;
+pub(crate) use keys::{KeyMatcher, static_name};
 pub(crate) use mask::SecretMask;
 pub(crate) use writer::ValueWriter;
 
@@ -69,6 +70,7 @@ pub(crate) enum Tag {
     Redacted = 17,
     Key = 18,
     CutFields = 19,
+    StaticKey = 20,
 }
 
 impl Tag {
@@ -94,6 +96,7 @@ impl Tag {
             17 => Self::Redacted,
             18 => Self::Key,
             19 => Self::CutFields,
+            20 => Self::StaticKey,
             _ => return None,
         })
     }

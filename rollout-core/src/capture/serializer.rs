@@ -9,7 +9,11 @@ use super::{Tag, ValueWriter};
 
 /// Why serialization ended early.
 #[derive(Debug)]
-pub(crate) struct Stop(Option<String>);
+#[expect(
+    clippy::box_collection,
+    reason = "thin, so that a result stays in registers"
+)]
+pub(crate) struct Stop(Option<Box<String>>);
 
 impl Stop {
     /// The bound is reached; what there is stays.
@@ -19,7 +23,7 @@ impl Stop {
 
     /// What went wrong, or nothing where the bound was reached.
     pub(super) fn reason(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.0.as_ref().map(|reason| reason.as_str())
     }
 }
 
@@ -33,7 +37,7 @@ impl std::error::Error for Stop {}
 
 impl ser::Error for Stop {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(Some(message.to_string()))
+        Self(Some(Box::new(message.to_string())))
     }
 }
 
@@ -340,12 +344,11 @@ impl<'w, 'a> Fields<'w, 'a> {
         if self.must_skip()? {
             return self.pass_over(value);
         }
-        self.writer.key(key);
-        if self.writer.keys.is_sensitive_static(key) {
-            self.writer.tag(Tag::Redacted);
-            return Ok(());
+        if self.writer.field(key) {
+            value.serialize(&mut *self.writer)
+        } else {
+            Ok(())
         }
-        value.serialize(&mut *self.writer)
     }
 
     fn must_skip(&self) -> Result<bool, Stop> {

@@ -89,13 +89,19 @@ impl<'a> ValueWriter<'a> {
     }
 
     /// The key of the next value, or `false` where that value must not be written: it has been redacted.
+    #[inline]
     pub(crate) fn field(&mut self, key: &'static str) -> bool {
-        self.key(key);
-        if self.keys.is_sensitive_static(key) {
-            self.tag(Tag::Redacted);
-            return false;
+        let name = self.keys.static_name(key);
+        if self.muted {
+            self.skipped = self.skipped.saturating_add(5);
+            return true;
         }
-        true
+        self.left = self.left.saturating_sub(5);
+        self.put_header(Tag::StaticKey, name.id as usize);
+        if name.sensitive {
+            self.tag(Tag::Redacted);
+        }
+        !name.sensitive
     }
 
     /// A marker in place of a value that must not be recorded.
@@ -315,10 +321,16 @@ impl<'a> ValueWriter<'a> {
         self.out.extend_from_slice(&count.to_le_bytes());
     }
 
+    #[inline]
     fn put_tagged(&mut self, tag: Tag, bytes: &[u8]) {
-        self.out.push(tag as u8);
-        self.put_length(bytes.len());
+        self.put_header(tag, bytes.len());
         self.out.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn put_header(&mut self, tag: Tag, number: usize) {
+        let [a, b, c, d] = (number as u32).to_le_bytes();
+        self.out.extend_from_slice(&[tag as u8, a, b, c, d]);
     }
 
     fn put_length(&mut self, length: usize) {

@@ -228,13 +228,19 @@ fn replace(scope: Option<Arc<Scope>>) -> Option<Arc<Scope>> {
 }
 
 /// Adds the fields of the scope that this thread is in.
-#[inline]
+#[inline(always)]
 pub(crate) fn append_scope(payload: &mut Vec<u8>) {
     if USED.load(Ordering::Relaxed) {
-        let _ = SCOPE.try_with(|scope| {
-            if let Some(scope) = &*scope.borrow() {
-                payload.extend_from_slice(&scope.payload);
-            }
-        });
+        append_scope_of_thread(payload);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn append_scope_of_thread(payload: &mut Vec<u8>) {
+    let _ = SCOPE.try_with(|scope| {
+        if let Some(scope) = &*scope.borrow() {
+            payload.extend_from_slice(&scope.payload);
+        }
+    });
 }

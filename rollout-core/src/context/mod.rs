@@ -40,16 +40,37 @@ impl Context {
         flags: 0,
     };
 
-    /// What the children of this context inherit of its flags.
+    /// This context as its children see it: without what is only about its own end.
     #[inline]
-    pub(crate) fn inherited(self) -> u32 {
-        self.flags & (SAMPLED | UNSAMPLED)
+    pub(crate) fn inherited(self) -> Self {
+        Self {
+            flags: self.flags & (SAMPLED | UNSAMPLED),
+            ..self
+        }
     }
+}
+
+/// A [`Context`] in words that are read and written one by one: a copy of the whole soon after one word was written
+/// would have to wait for that word.
+struct Current {
+    high: Cell<u64>,
+    low: Cell<u64>,
+    span: Cell<u64>,
+    client: Cell<u32>,
+    flags: Cell<u32>,
 }
 
 thread_local! {
     // No destructor, so that it can be read from the destructors of other thread-locals.
-    static CURRENT: Cell<Context> = const { Cell::new(Context::NONE) };
+    static CURRENT: Current = const {
+        Current {
+            high: Cell::new(0),
+            low: Cell::new(0),
+            span: Cell::new(0),
+            client: Cell::new(0),
+            flags: Cell::new(0),
+        }
+    };
 }
 
 /// The number of running clients: with none, everything is off.
@@ -83,13 +104,32 @@ pub(crate) fn set_global(id: u32) {
 /// Where this thread is.
 #[inline]
 pub(crate) fn current() -> Context {
-    CURRENT.get()
+    CURRENT.with(|current| Context {
+        trace: u128::from(current.high.get()) << 64 | u128::from(current.low.get()),
+        span: current.span.get(),
+        client: current.client.get(),
+        flags: current.flags.get(),
+    })
+}
+
+/// Moves this thread to another span of the trace it is in.
+#[inline]
+pub(crate) fn set_span(span: u64) {
+    CURRENT.with(|current| current.span.set(span));
 }
 
 /// Puts this thread somewhere else, and tells where it was.
 #[inline]
 pub(crate) fn replace(context: Context) -> Context {
-    CURRENT.replace(context)
+    let was = self::current();
+    CURRENT.with(|current| {
+        current.high.set((context.trace >> 64) as u64);
+        current.low.set(context.trace as u64);
+        current.span.set(context.span);
+        current.client.set(context.client);
+        current.flags.set(context.flags);
+    });
+    was
 }
 
 /// The client that records what begins in this context: its own, else the global one, else 0.

@@ -8,6 +8,7 @@ use crate::queue::{Lane, Record};
 
 /// A thread's means to record for one client.
 pub(crate) struct Thread {
+    pub(crate) id: u32,
     pub(crate) client: Arc<Shared>,
     pub(crate) ids: fastrand::Rng,
     pub(crate) payload: Vec<u8>,
@@ -22,6 +23,7 @@ impl Thread {
         let client = Shared::find(client)?;
         let lane = client.lanes.open()?;
         Some(Self {
+            id: client.id,
             client,
             ids: fastrand::Rng::new(),
             payload: Vec::new(),
@@ -32,17 +34,46 @@ impl Thread {
     /// A span id: random, never 0.
     #[inline]
     pub(crate) fn span_id(&mut self) -> u64 {
-        self.ids.u64(1..)
+        self.ids.u64(..).max(1)
     }
 
     /// Sends a record with the payload in the buffer, and empties that.
     #[inline]
-    pub(crate) fn push(&mut self, record: &Record) {
+    pub(crate) fn push(&mut self, record: Record) {
         self.lane.push(record, &self.payload);
-        if !self.payload.is_empty() {
-            self.payload.clear();
-            self.payload.shrink_to(PAYLOAD_KEPT);
+        self.clear();
+    }
+
+    /// The same for one that begins a span, whose end may be written into it.
+    #[inline(always)]
+    pub(crate) fn push_open(&mut self, record: Record) {
+        self.lane.push_open(record, &self.payload);
+        self.clear();
+    }
+
+    /// Ends the span that the last record has begun, inside that record; `false` where something came between.
+    #[inline(always)]
+    pub(crate) fn end_open(&mut self, span: u64, status: u8, at: u64) -> bool {
+        let ended = self.lane.end_open(span, status, at, &self.payload);
+        if ended {
+            self.clear();
         }
+        ended
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        self.payload.clear();
+        if self.payload.capacity() > PAYLOAD_KEPT {
+            self.shrink();
+        }
+    }
+}
+
+impl Thread {
+    #[cold]
+    fn shrink(&mut self) {
+        self.payload.shrink_to(PAYLOAD_KEPT);
     }
 }
 
@@ -61,7 +92,7 @@ thread_local! {
 ///
 /// `None`, and nothing is recorded, where the client is gone, its queues are full, or this is a call from within a
 /// capture (an annotated `Serialize`, `Debug`, allocator): such calls pass untraced.
-#[inline]
+#[inline(always)]
 pub(crate) fn with_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
     if client == 0 {
         return None;
@@ -70,7 +101,7 @@ pub(crate) fn with_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> O
     let done = THREADS.try_with(|threads| {
         let mut threads = threads.try_borrow_mut().ok()?;
         let thread = match &mut threads.last {
-            Some(thread) if thread.client.id == client => thread,
+            Some(thread) if thread.id == client => thread,
             _ => {
                 threads.switch(client);
                 threads.last.as_mut()?
@@ -105,10 +136,7 @@ impl Threads {
     fn switch(&mut self, client: u32) {
         self.others.extend(self.last.take());
         self.others.retain(|thread| !thread.client.is_stopped());
-        let known = self
-            .others
-            .iter()
-            .position(|thread| thread.client.id == client);
+        let known = self.others.iter().position(|thread| thread.id == client);
         self.last = match known {
             Some(index) => Some(self.others.swap_remove(index)),
             None => Thread::new(client),

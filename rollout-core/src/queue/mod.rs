@@ -7,6 +7,9 @@
 //! nothing is allocated. All of it is safe code: a relaxed store of a word is a plain move on every processor
 //! that Rust has atomics for.
 //!
+//! The last record of a lane may be *open*: if what it began ends before anything else is recorded, the end is written
+//! into the same record. The reader that has read the beginning already looks at that record again.
+//!
 //! All chunks of a client together are bounded in bytes ([`Budget`]); what does not fit is counted by its reason and
 //! dropped. The queue knows nothing of spans: a record is eight words of header and some bytes.
 
@@ -15,6 +18,6 @@ mod lane;
 mod record;
 
 use budget::Budget;
-pub(crate) use lane::{Lane, LaneReader, Lanes};
+pub(crate) use lane::{END_OF, Lane, LaneReader, Lanes};
 use record::HEADER_WORDS;
 pub(crate) use record::{Record, RecordBuffer};

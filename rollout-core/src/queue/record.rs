@@ -20,20 +20,27 @@ pub(crate) struct Record {
     pub(crate) site: u32,
 }
 
-/// Set in the first word where the payload rides beside the chunk.
-const ASIDE: u64 = 1 << 31;
+/// Where in a header each word stands; the first holds kind, flags, status and [`OPEN`], [`WHOLE`], [`ASIDE`] below
+/// the length of the payload.
+pub(super) const HEAD: usize = 0;
+pub(super) const SPAN: usize = 3;
+pub(super) const AT: usize = 6;
+pub(super) const SITE: usize = 7;
+
+/// In the first word: the payload rides beside the chunk.
+pub(super) const ASIDE: u64 = 1 << 31;
+/// The record begins something whose end may yet be written into the same record.
+pub(super) const OPEN: u64 = 1 << 30;
+/// That has happened: `at` is the end, `start` the beginning, and the length of the end's payload, which follows that
+/// of the beginning, stands above the call site.
+pub(super) const WHOLE: u64 = 1 << 29;
 
 impl Record {
-    /// Packs the header; `bytes` is the length of the payload.
-    #[inline]
-    pub(super) fn pack(&self, bytes: u32, aside: bool) -> [u64; HEADER_WORDS] {
-        let head = u64::from(self.kind)
-            | u64::from(self.flags) << 8
-            | u64::from(self.status) << 16
-            | if aside { ASIDE } else { 0 }
-            | u64::from(bytes) << 32;
+    /// Packs the header; `bytes` is the length of the payload, `marks` are of the first word.
+    #[inline(always)]
+    pub(super) fn pack(&self, bytes: usize, marks: u64) -> [u64; HEADER_WORDS] {
         [
-            head,
+            self.head(bytes, marks),
             (self.trace >> 64) as u64,
             self.trace as u64,
             self.span,
@@ -44,8 +51,18 @@ impl Record {
         ]
     }
 
-    /// The header, the length of the payload, and whether that rides aside.
-    pub(super) fn unpack(words: [u64; HEADER_WORDS]) -> (Self, usize, bool) {
+    /// The first word.
+    #[inline(always)]
+    pub(super) fn head(&self, bytes: usize, marks: u64) -> u64 {
+        u64::from(self.kind)
+            | u64::from(self.flags) << 8
+            | u64::from(self.status) << 16
+            | marks
+            | (bytes as u64) << 32
+    }
+
+    /// The header, and the length of its payload.
+    pub(super) fn unpack(words: [u64; HEADER_WORDS]) -> (Self, usize) {
         let [head, high, low, span, parent, start, at, site] = words;
         let record = Self {
             kind: head as u8,
@@ -58,7 +75,7 @@ impl Record {
             at,
             site: site as u32,
         };
-        (record, (head >> 32) as usize, head & ASIDE != 0)
+        (record, (head >> 32) as usize)
     }
 }
 

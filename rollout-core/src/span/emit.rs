@@ -1,6 +1,6 @@
 //! Records that are not on the hot path: opened by hand, updates, messages, feedback.
 
-use super::opened::{Opened, fresh_trace, put_link, unwinding};
+use super::opened::{BY_HAND, Opened, fresh_trace, put_link, unwinding};
 use super::record::{EndStatus, RecordKind, WITH_TRACE};
 use super::start::{End, Start};
 use crate::client::Settings;
@@ -13,21 +13,17 @@ pub(crate) fn open_trace(
     client: u32,
     outer: Context,
     start: impl FnOnce(&mut Start<'_>),
-) -> Opened {
+) -> Option<Opened> {
     with_thread(client, |thread| {
         let context = fresh_trace(thread);
         if context.flags & UNSAMPLED != 0 {
-            return Opened {
-                context,
-                ..Opened::NOTHING
-            };
+            return Opened::unsampled(context);
         }
         fill(thread, start);
         put_link(&mut thread.payload, outer);
         append_scope(&mut thread.payload);
         push_start(thread, RecordKind::TraceStart, context, 0)
     })
-    .unwrap_or(Opened::NOTHING)
 }
 
 /// Opens a span by hand under `outer`, as the root of a trace of its own where that has none.
@@ -36,18 +32,15 @@ pub(crate) fn open_span(
     kind: RecordKind,
     outer: Context,
     start: impl FnOnce(&mut Start<'_>),
-) -> Opened {
+) -> Option<Opened> {
     if outer.flags & UNSAMPLED != 0 {
-        return Opened::NOTHING;
+        return None;
     }
     with_thread(client, |thread| {
         let context = if outer.trace == 0 {
             let fresh = fresh_trace(thread);
             if fresh.flags & UNSAMPLED != 0 {
-                return Opened {
-                    context: fresh,
-                    ..Opened::NOTHING
-                };
+                return Opened::unsampled(fresh);
             }
             Context {
                 span: thread.span_id(),
@@ -59,19 +52,18 @@ pub(crate) fn open_span(
                 trace: outer.trace,
                 span: thread.span_id(),
                 client: thread.client.id,
-                flags: outer.inherited() | SAMPLED,
+                flags: outer.inherited().flags | SAMPLED,
             }
         };
         fill(thread, start);
         append_scope(&mut thread.payload);
         push_start(thread, kind, context, outer.span)
     })
-    .unwrap_or(Opened::NOTHING)
 }
 
 fn push_start(thread: &mut Thread, kind: RecordKind, context: Context, parent: u64) -> Opened {
     let at = clock::now();
-    thread.push(&Record {
+    thread.push(Record {
         kind: kind as u8,
         flags: if context.flags & ROOT != 0 {
             WITH_TRACE
@@ -93,7 +85,7 @@ fn push_start(thread: &mut Thread, kind: RecordKind, context: Context, parent: u
         },
         parent,
         start: at,
-        site: None,
+        site: &BY_HAND,
     }
 }
 
@@ -115,7 +107,7 @@ pub(crate) fn close(
         let mut end = End::new(payload, &client.settings, status);
         finish(&mut end);
         let status = end.finish();
-        thread.push(&Record {
+        thread.push(Record {
             kind: kind as u8,
             flags: if opened.context.flags & ROOT != 0 {
                 WITH_TRACE
@@ -148,7 +140,7 @@ pub(crate) fn moment(
         } = thread;
         fill(payload, &client.settings);
         let at = clock::now();
-        thread.push(&Record {
+        thread.push(Record {
             kind: kind as u8,
             trace: context.trace,
             span: context.span,

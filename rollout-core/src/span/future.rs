@@ -85,11 +85,15 @@ where
 #[inline]
 pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
     if let Handoff::Wanted(site) = HANDOFF.get() {
-        let opened = opened::open(site, start);
-        HANDOFF.set(Handoff::Opened(opened));
-        if !opened.is_nothing() {
-            context::replace(opened.context);
-        }
+        let mut opened = None;
+        opened::open(site, start, &mut opened);
+        HANDOFF.set(match opened {
+            Some(opened) => {
+                context::replace(opened.context);
+                Handoff::Opened(opened)
+            }
+            None => Handoff::None,
+        });
     }
 }
 
@@ -235,7 +239,8 @@ fn first_poll<F: Future, E>(
     if !context::is_on() {
         return poll_inner(inner, cx);
     }
-    let opened = match start {
+    let mut opened = None;
+    match start {
         Starts::Inner => {
             let _restore = Restore::enter(context::current());
             let _handoff = TakeHandoff {
@@ -245,14 +250,18 @@ fn first_poll<F: Future, E>(
             };
             return poll_inner(inner, cx);
         }
-        Starts::Wrapper => opened::open(site, |_| {}),
+        Starts::Wrapper => opened::open(site, |_| {}, &mut opened),
         Starts::Prepared(payload) => {
-            opened::open(site, |start| start.payload().extend_from_slice(&payload))
+            opened::open(
+                site,
+                |start| start.payload().extend_from_slice(&payload),
+                &mut opened,
+            );
         }
-    };
-    if opened.is_nothing() {
-        return poll_inner(inner, cx);
     }
+    let Some(opened) = opened else {
+        return poll_inner(inner, cx);
+    };
     let _restore = Restore::enter(opened.context);
     *state = State::Open { opened, finish };
     poll_inner(inner, cx)
@@ -268,7 +277,6 @@ struct TakeHandoff<'a, E> {
 impl<E> Drop for TakeHandoff<'_, E> {
     fn drop(&mut self) {
         if let Handoff::Opened(opened) = HANDOFF.replace(self.outer)
-            && !opened.is_nothing()
             && let Some(finish) = self.finish.take()
         {
             *self.state = State::Open { opened, finish };

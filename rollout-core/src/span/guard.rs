@@ -1,12 +1,13 @@
 //! The guard of synchronous code.
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use super::opened::{self, Opened};
 use super::record::EndStatus;
 use super::start::{End, Start};
 use super::stream::{InstrumentedIter, InstrumentedStream, Item};
-use crate::context::{self, Context, ROOT};
+use crate::context::{self, Context};
 use crate::site::{CallSite, Flush};
 
 /// A span that this thread is inside of. Its drop ends the span: as `panic` while unwinding, else as ok.
@@ -20,25 +21,66 @@ use crate::site::{CallSite, Flush};
 #[must_use = "the span ends when the guard is dropped"]
 #[derive(Debug)]
 pub struct Entered {
-    opened: Opened,
-    /// Where the thread was, if that does not follow from what was opened.
-    outer: Option<Box<Context>>,
+    opened: Option<Opened>,
     stays: PhantomData<*const ()>,
 }
 
+thread_local! {
+    /// Where this thread was before it entered a trace from within another: by the trace it entered, innermost last.
+    /// Kept here, so that a guard has no field that needs a drop of its own.
+    static OUTER: RefCell<Vec<(u128, Context)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where the thread was before it entered this trace.
+#[cold]
+fn take_outer(trace: u128) -> Context {
+    OUTER
+        .try_with(|outers| {
+            let mut outers = outers.try_borrow_mut().ok()?;
+            let index = outers.iter().rposition(|(entered, _)| *entered == trace)?;
+            Some(outers.remove(index).1)
+        })
+        .ok()
+        .flatten()
+        .unwrap_or(Context::NONE)
+}
+
+#[cold]
+fn keep_outer(trace: u128, outer: Context) {
+    // A thread that is being torn down has nowhere to go back to.
+    let _ = OUTER.try_with(|outers| {
+        if let Ok(mut outers) = outers.try_borrow_mut() {
+            outers.push((trace, outer));
+        }
+    });
+}
+
 /// Opens a span and enters it.
-#[inline]
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "switched off, a call must cost a load and a branch"
+)]
 pub fn enter(site: &'static CallSite) -> Entered {
-    enter_with(site, |_| {})
+    let mut entered = Entered::NOTHING;
+    if context::is_on() {
+        entered.begin_bare(site);
+    }
+    entered
 }
 
 /// Opens a span and enters it; `start` says what it starts with, and runs only if it is recorded.
-#[inline]
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "switched off, a call must cost a load and a branch"
+)]
 pub fn enter_with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Entered {
-    if !context::is_on() {
-        return Entered::over(Opened::NOTHING);
+    let mut entered = Entered::NOTHING;
+    if context::is_on() {
+        entered.begin(site, start);
     }
-    Entered::over(opened::open(site, start))
+    entered
 }
 
 /// A span that is entered once the parameters it records are bound.
@@ -62,58 +104,89 @@ pub fn run_late<R>(
     body: impl FnOnce(&mut Late) -> R,
     finish: impl FnOnce(&mut End<'_>, &R),
 ) -> R {
-    let entered = Entered::over(Opened::NOTHING);
-    let mut late = Late { site, entered };
+    let mut late = Late {
+        site,
+        entered: Entered::NOTHING,
+    };
     let value = body(&mut late);
     late.entered.run(|| value, finish)
 }
 
 impl Entered {
+    const NOTHING: Self = Self {
+        opened: None,
+        stays: PhantomData,
+    };
+
+    /// Without arguments, so compiled once for all.
+    #[inline(never)]
+    fn begin_bare(&mut self, site: &'static CallSite) {
+        opened::open_bare(site, &mut self.opened);
+        self.enter();
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) {
+        opened::open(site, start, &mut self.opened);
+        self.enter();
+    }
+
     #[inline]
-    fn over(opened: Opened) -> Self {
-        let mut outer = None;
-        if !opened.is_nothing() {
-            let was = context::replace(opened.context);
-            let is_root = opened.context.flags & ROOT != 0 || opened.site.is_none();
-            if is_root && was != Context::NONE {
-                outer = Some(Box::new(was));
+    fn enter(&mut self) {
+        match &self.opened {
+            Some(opened) if opened.follows() => context::set_span(opened.context.span),
+            Some(opened) => {
+                let outer = context::replace(opened.context.inherited());
+                if outer != Context::NONE {
+                    keep_outer(opened.context.trace, outer);
+                }
             }
-        }
-        Self {
-            opened,
-            outer,
-            stays: PhantomData,
+            None => {}
         }
     }
 
     /// Puts the thread back where it was.
     #[inline]
     fn leave(&mut self) {
-        let context = self.opened.context;
-        if self.opened.is_nothing() {
-            return;
+        match &self.opened {
+            Some(opened) if opened.follows() => context::set_span(opened.parent),
+            Some(opened) => {
+                context::replace(take_outer(opened.context.trace));
+            }
+            None => {}
         }
-        let outer = match self.outer.take() {
-            Some(outer) => *outer,
-            None if context.flags & ROOT != 0 || self.opened.site.is_none() => Context::NONE,
-            None => Context {
-                span: self.opened.parent,
-                flags: context.inherited(),
-                ..context
-            },
-        };
-        context::replace(outer);
     }
 
+    /// Ends the span, if there is one, and puts the thread back.
     #[inline]
     fn end(&mut self, status: EndStatus, finish: impl FnOnce(&mut End<'_>)) {
-        opened::close(&self.opened, status, finish);
+        let Some(opened) = &self.opened else { return };
+        opened::close(opened, status, finish);
+        self.ended();
+    }
+
+    /// The end of a guard that was dropped, compiled once for all.
+    #[inline(never)]
+    fn end_of_drop(&mut self) {
+        if let Some(opened) = &self.opened {
+            opened::close_bare(opened, opened::status_of_drop(opened, EndStatus::Ok));
+            self.ended();
+        }
+    }
+
+    /// The span is closed: puts the thread back, and flushes where that is asked for.
+    #[inline]
+    fn ended(&mut self) {
         self.leave();
-        let ended = std::mem::replace(&mut self.opened, Opened::NOTHING);
-        if let Some(site) = ended.site
-            && site.flush != Flush::No
-        {
-            crate::client::flush_agent(ended.context.client, site.flush);
+        let flush = match &self.opened {
+            Some(opened) if opened.site.flush != Flush::No => {
+                Some((opened.context.client, opened.site.flush))
+            }
+            _ => None,
+        };
+        self.opened = None;
+        if let Some((client, flush)) = flush {
+            crate::client::flush_agent(client, flush);
         }
     }
 
@@ -121,10 +194,15 @@ impl Entered {
     #[inline]
     pub fn run<R>(mut self, body: impl FnOnce() -> R, finish: impl FnOnce(&mut End<'_>, &R)) -> R {
         let value = body();
-        if !self.opened.is_nothing() {
-            self.end(EndStatus::Ok, |end| finish(end, &value));
+        if self.opened.is_some() {
+            self.end_with(&value, finish);
         }
         value
+    }
+
+    #[inline(never)]
+    fn end_with<R>(&mut self, value: &R, finish: impl FnOnce(&mut End<'_>, &R)) {
+        self.end(EndStatus::Ok, |end| finish(end, value));
     }
 
     /// Runs a `body` that builds a stream; the span stays open until that ends or is dropped.
@@ -160,10 +238,10 @@ impl Entered {
         I: FnMut(&mut Item<'_>, &S::Item),
     {
         let (stream, opened) = self.build(body);
-        if opened.is_nothing() {
-            return stream;
+        match opened {
+            None => stream,
+            opened => into(InstrumentedStream::new(stream, opened, item)),
         }
-        into(InstrumentedStream::new(stream, opened, item))
     }
 
     /// Like [`iter`](Self::iter) for an iterator in a box, which is left as it is if nothing is
@@ -179,26 +257,24 @@ impl Entered {
         I: FnMut(&mut Item<'_>, &S::Item),
     {
         let (iter, opened) = self.build(body);
-        if opened.is_nothing() {
-            return iter;
+        match opened {
+            None => iter,
+            opened => into(InstrumentedIter::new(iter, opened, item)),
         }
-        into(InstrumentedIter::new(iter, opened, item))
     }
 
-    fn build<S>(mut self, body: impl FnOnce() -> S) -> (S, Opened) {
+    fn build<S>(mut self, body: impl FnOnce() -> S) -> (S, Option<Opened>) {
         let built = body();
         self.leave();
-        let opened = std::mem::replace(&mut self.opened, Opened::NOTHING);
-        (built, opened)
+        (built, self.opened.take())
     }
 }
 
 impl Drop for Entered {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if !self.opened.is_nothing() {
-            let status = opened::status_of_drop(&self.opened, EndStatus::Ok);
-            self.end(status, |_| {});
+        if self.opened.is_some() {
+            self.end_of_drop();
         }
     }
 }

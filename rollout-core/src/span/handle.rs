@@ -16,7 +16,7 @@ use super::start::{put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{SpanUpdate, put_texts};
 use crate::client::Client;
-use crate::context::{self, Context, Restore};
+use crate::context::{Context, Restore};
 use crate::event::Usage;
 use crate::id::{SpanId, TraceId};
 
@@ -149,7 +149,7 @@ impl SpanBuilder {
         });
         let span = Span {
             client: self.client,
-            opened,
+            opened: opened.unwrap_or(Opened::nothing(self.outer)),
             names,
             end_kind: Some(end_kind),
             ended: AtomicBool::new(false),
@@ -269,10 +269,7 @@ impl Span {
     pub(crate) fn current(client: Client, context: Context) -> Self {
         Self {
             client,
-            opened: Opened {
-                context,
-                ..Opened::NOTHING
-            },
+            opened: Opened::view(context),
             names: Names::default(),
             end_kind: None,
             ended: AtomicBool::new(false),
@@ -282,12 +279,12 @@ impl Span {
 
     /// Its id; `None` where nothing is recorded.
     pub fn id(&self) -> Option<SpanId> {
-        SpanId::from_u64(self.opened.context.span)
+        SpanId::from_u64(self.opened.context.span).filter(|_| self.opened.is_sampled())
     }
 
     /// The id of its trace; `None` where nothing is recorded.
     pub fn trace_id(&self) -> Option<TraceId> {
-        TraceId::from_u128(self.opened.context.trace)
+        TraceId::from_u128(self.opened.context.trace).filter(|_| self.opened.is_sampled())
     }
 
     /// Whether anything said of this span is recorded.
@@ -296,11 +293,7 @@ impl Span {
     }
 
     pub(crate) fn context(&self) -> Context {
-        if self.opened.is_nothing() {
-            context::current()
-        } else {
-            self.opened.context
-        }
+        self.opened.context
     }
 
     /// Runs `body` with this span as the current one. The span goes on after it.

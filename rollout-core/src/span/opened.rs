@@ -16,23 +16,40 @@ pub(crate) struct Opened {
     pub(crate) context: Context,
     pub(crate) parent: u64,
     pub(crate) start: Ticks,
-    /// `None`: it was opened by hand, or not at all (`context.client` is 0), or its trace is not sampled.
-    pub(crate) site: Option<&'static CallSite>,
+    pub(crate) site: &'static CallSite,
 }
 
-impl Opened {
-    /// Nothing was opened.
-    pub(crate) const NOTHING: Self = Self {
-        context: Context::NONE,
-        parent: 0,
-        start: 0,
-        site: None,
-    };
+/// Where spans come from that no macro has opened.
+pub(crate) static BY_HAND: CallSite = CallSite::new(Kind::Span, "", "", "", "", "", 0);
 
-    /// Whether nothing was opened, so that the thread stays where it is.
+impl Opened {
+    /// A trace that is not recorded: its context keeps what is below it from being recorded.
+    pub(crate) fn unsampled(context: Context) -> Self {
+        Self::view(context)
+    }
+
+    /// What could not be opened in `outer`: nothing below it is recorded.
+    pub(crate) fn nothing(outer: Context) -> Self {
+        Self::unsampled(Context {
+            flags: UNSAMPLED,
+            ..outer
+        })
+    }
+
+    /// A look at what somebody else has opened.
+    pub(crate) fn view(context: Context) -> Self {
+        Self {
+            context,
+            parent: 0,
+            start: 0,
+            site: &BY_HAND,
+        }
+    }
+
+    /// Whether the outer context follows from this one: the same trace, at the parent.
     #[inline]
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.context.client == 0
+    pub(crate) fn follows(&self) -> bool {
+        self.context.flags & (ROOT | SAMPLED) == SAMPLED
     }
 
     #[inline]
@@ -41,46 +58,91 @@ impl Opened {
     }
 }
 
-/// Opens what a call site says, under the current context. The caller enters [`Opened::context`].
+/// Opens what a call site says, under the current context, and puts it into `slot` or leaves that empty. The caller
+/// enters [`Opened::context`].
 #[inline]
-pub(crate) fn open(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Opened {
+pub(crate) fn open(
+    site: &'static CallSite,
+    start: impl FnOnce(&mut Start<'_>),
+    slot: &mut Option<Opened>,
+) {
     let outer = context::current();
-    let fresh = matches!(site.kind, Kind::Agent | Kind::Trace) && !(site.join && outer.trace != 0);
-    if outer.trace == 0 || fresh {
-        return open_trace(site, outer, start);
+    if outer.flags & SAMPLED == 0 || site.begins_trace() {
+        if outer.trace == 0 || (site.begins_trace() && !site.join) {
+            *slot = open_trace(site, outer, start);
+            return;
+        }
+        if outer.flags & UNSAMPLED != 0 {
+            return;
+        }
     }
-    if outer.flags & UNSAMPLED != 0 {
-        return Opened::NOTHING;
-    }
-    with_thread(context::client_of(outer), |thread| {
+    with_thread(outer.client, |thread| {
         capture(thread, start);
-        append_scope(&mut thread.payload);
-        let span = thread.span_id();
-        let at = clock::now();
-        thread.push(&Record {
-            kind: start_kind(site) as u8,
-            flags: 0,
-            status: 0,
+        start_span(thread, site, outer, slot);
+    });
+}
+
+/// The same where there is nothing to capture.
+#[inline(always)]
+pub(crate) fn open_bare(site: &'static CallSite, slot: &mut Option<Opened>) {
+    let outer = context::current();
+    if outer.flags & SAMPLED == 0 || site.begins_trace() {
+        return open_otherwise(site, slot);
+    }
+    with_thread(outer.client, |thread| {
+        start_span_here(thread, site, outer, slot)
+    });
+}
+
+#[inline(never)]
+fn open_otherwise(site: &'static CallSite, slot: &mut Option<Opened>) {
+    open(site, |_| {}, slot);
+}
+
+/// The part that is compiled once for all who capture.
+#[inline(never)]
+fn start_span(
+    thread: &mut Thread,
+    site: &'static CallSite,
+    outer: Context,
+    slot: &mut Option<Opened>,
+) {
+    start_span_here(thread, site, outer, slot);
+}
+
+#[inline(always)]
+fn start_span_here(
+    thread: &mut Thread,
+    site: &'static CallSite,
+    outer: Context,
+    slot: &mut Option<Opened>,
+) {
+    append_scope(&mut thread.payload);
+    let site_id = site.id();
+    let span = thread.span_id();
+    let at = clock::now();
+    thread.push_open(Record {
+        kind: start_kind(site) as u8,
+        flags: 0,
+        status: 0,
+        trace: outer.trace,
+        span,
+        parent: outer.span,
+        start: at,
+        at,
+        site: site_id,
+    });
+    *slot = Some(Opened {
+        context: Context {
             trace: outer.trace,
             span,
-            parent: outer.span,
-            start: at,
-            at,
-            site: site.id(),
-        });
-        Opened {
-            context: Context {
-                trace: outer.trace,
-                span,
-                client: thread.client.id,
-                flags: outer.inherited() | unwinding(),
-            },
-            parent: outer.span,
-            start: at,
-            site: Some(site),
-        }
-    })
-    .unwrap_or(Opened::NOTHING)
+            client: thread.id,
+            flags: SAMPLED | unwinding(),
+        },
+        parent: outer.span,
+        start: at,
+        site,
+    });
 }
 
 /// Opens a fresh trace, with a root span unless the site is a bare trace.
@@ -89,14 +151,11 @@ fn open_trace(
     site: &'static CallSite,
     outer: Context,
     start: impl FnOnce(&mut Start<'_>),
-) -> Opened {
+) -> Option<Opened> {
     with_thread(context::client_of(outer), |thread| {
         let context = fresh_trace(thread);
         if context.flags & UNSAMPLED != 0 {
-            return Opened {
-                context,
-                ..Opened::NOTHING
-            };
+            return Opened::unsampled(context);
         }
         capture(thread, start);
         put_link(&mut thread.payload, outer);
@@ -104,7 +163,7 @@ fn open_trace(
         let bare = site.kind == Kind::Trace;
         let span = if bare { 0 } else { thread.span_id() };
         let at = clock::now();
-        thread.push(&Record {
+        thread.push(Record {
             kind: if bare {
                 RecordKind::TraceStart
             } else {
@@ -127,10 +186,9 @@ fn open_trace(
             },
             parent: 0,
             start: at,
-            site: Some(site),
+            site,
         }
     })
-    .unwrap_or(Opened::NOTHING)
 }
 
 /// A new trace of this client, sampled or not.
@@ -139,7 +197,7 @@ pub(crate) fn fresh_trace(thread: &mut Thread) -> Context {
     Context {
         trace,
         span: 0,
-        client: thread.client.id,
+        client: thread.id,
         flags: if thread.client.settings.samples(trace) {
             SAMPLED
         } else {
@@ -161,7 +219,9 @@ pub(crate) fn put_link(payload: &mut Vec<u8>, outer: Context) {
 /// Closes what was opened: `finish` says what came out.
 #[inline]
 pub(crate) fn close(opened: &Opened, status: EndStatus, finish: impl FnOnce(&mut End<'_>)) {
-    let Some(site) = opened.site else { return };
+    if !opened.is_sampled() {
+        return;
+    }
     let at = clock::now();
     with_thread(opened.context.client, |thread| {
         let Thread {
@@ -170,21 +230,48 @@ pub(crate) fn close(opened: &Opened, status: EndStatus, finish: impl FnOnce(&mut
         let mut end = End::new(payload, &client.settings, status);
         finish(&mut end);
         let status = end.finish();
-        thread.push(&Record {
-            kind: end_kind(site, opened) as u8,
-            flags: if opened.context.flags & ROOT != 0 {
-                WITH_TRACE
-            } else {
-                0
-            },
-            status: status as u8,
-            trace: opened.context.trace,
-            span: opened.context.span,
-            parent: opened.parent,
-            start: opened.start,
-            at,
-            site: site.id(),
+        end_span(thread, opened, status, at);
+    });
+}
+
+/// The same where nothing came out.
+#[inline(always)]
+pub(crate) fn close_bare(opened: &Opened, status: EndStatus) {
+    if opened.is_sampled() {
+        let at = clock::now();
+        with_thread(opened.context.client, |thread| {
+            if !thread.end_open(opened.context.span, status as u8, at) {
+                push_end(thread, opened, status, at);
+            }
         });
+    }
+}
+
+/// The part that is compiled once for all who capture.
+#[inline(never)]
+fn end_span(thread: &mut Thread, opened: &Opened, status: EndStatus, at: Ticks) {
+    if !thread.end_open(opened.context.span, status as u8, at) {
+        push_end(thread, opened, status, at);
+    }
+}
+
+/// An end as a record of its own.
+#[inline(never)]
+fn push_end(thread: &mut Thread, opened: &Opened, status: EndStatus, at: Ticks) {
+    thread.push(Record {
+        kind: end_kind(opened) as u8,
+        flags: if opened.context.flags & ROOT != 0 {
+            WITH_TRACE
+        } else {
+            0
+        },
+        status: status as u8,
+        trace: opened.context.trace,
+        span: opened.context.span,
+        parent: opened.parent,
+        start: opened.start,
+        at,
+        site: opened.site.id(),
     });
 }
 
@@ -226,8 +313,8 @@ fn start_kind(site: &CallSite) -> RecordKind {
 }
 
 #[inline]
-fn end_kind(site: &CallSite, opened: &Opened) -> RecordKind {
-    match site.kind {
+fn end_kind(opened: &Opened) -> RecordKind {
+    match opened.site.kind {
         Kind::Tool => RecordKind::ToolResult,
         Kind::Trace if opened.context.span == 0 => RecordKind::TraceEnd,
         _ => RecordKind::SpanEnd,

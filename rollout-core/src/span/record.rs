@@ -2,6 +2,8 @@
 //!
 //! A payload is a row of fields: a byte that names it, its length (4 bytes, little-endian), its bytes.
 
+use crate::queue::END_OF;
+
 /// Kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -23,9 +25,16 @@ pub(crate) enum RecordKind {
     Custom = 15,
 }
 
+const SPAN_END: u8 = END_OF + RecordKind::SpanStart as u8;
+const TOOL_RESULT: u8 = END_OF + RecordKind::ToolCall as u8;
+const TRACE_END: u8 = END_OF + RecordKind::TraceStart as u8;
+
 impl RecordKind {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
+            SPAN_END => Self::SpanEnd,
+            TOOL_RESULT => Self::ToolResult,
+            TRACE_END => Self::TraceEnd,
             1 => Self::TraceStart,
             2 => Self::TraceEnd,
             3 => Self::TraceUpdate,

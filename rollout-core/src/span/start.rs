@@ -85,10 +85,15 @@ impl<'a> Start<'a> {
         }
     }
 
+    #[inline]
     fn end_arguments(&mut self) {
-        let Some(arguments) = self.input.take() else {
-            return;
-        };
+        if let Some(arguments) = self.input.take() {
+            self.close_arguments(&arguments);
+        }
+    }
+
+    #[inline(never)]
+    fn close_arguments(&mut self, arguments: &Arguments) {
         ValueWriter::new(self.payload, &self.settings.keys, usize::MAX).close_map();
         let length = self.payload.len() - arguments.from;
         if let Some(slot) = self.payload.get_mut(arguments.from - 4..arguments.from) {

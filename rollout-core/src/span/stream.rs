@@ -71,7 +71,7 @@ impl Item<'_> {
 
 /// The open span of a stream, and what it has yielded.
 struct Items {
-    opened: Opened,
+    opened: Option<Opened>,
     list: ItemList,
     count: u64,
     /// What the first failed item had to say, as fields of the end.
@@ -79,8 +79,9 @@ struct Items {
 }
 
 impl Items {
-    fn new(opened: Opened) -> Self {
-        let bound = context::with_thread(opened.context.client, |thread| {
+    fn new(opened: Option<Opened>) -> Self {
+        let client = opened.map_or(0, |opened| opened.context.client);
+        let bound = context::with_thread(client, |thread| {
             let settings = &thread.client.settings;
             if settings.capture_output {
                 settings.max_value_bytes
@@ -97,16 +98,16 @@ impl Items {
     }
 
     fn enter(&self) -> Option<Restore> {
-        (!self.opened.is_nothing()).then(|| Restore::enter(self.opened.context))
+        self.opened.map(|opened| Restore::enter(opened.context))
     }
 
     fn saw<T>(&mut self, item: &mut impl FnMut(&mut Item<'_>, &T), value: &T) {
-        if self.opened.site.is_none() {
+        let Some(opened) = self.opened.filter(Opened::is_sampled) else {
             return;
-        }
+        };
         self.count += 1;
         let (list, failure) = (&mut self.list, &mut self.failure);
-        context::with_thread(self.opened.context.client, |thread| {
+        context::with_thread(opened.context.client, |thread| {
             item(
                 &mut Item {
                     list,
@@ -119,7 +120,9 @@ impl Items {
     }
 
     fn end(&mut self, status: EndStatus) {
-        let opened = std::mem::replace(&mut self.opened, Opened::NOTHING);
+        let Some(opened) = self.opened.take() else {
+            return;
+        };
         let (list, count, failure) = (&mut self.list, self.count, &self.failure);
         let status = match status {
             EndStatus::Ok | EndStatus::Cancelled if !failure.is_empty() => EndStatus::Error,
@@ -140,7 +143,7 @@ impl Items {
 }
 
 impl<S, I> InstrumentedStream<S, I> {
-    pub(super) fn new(stream: S, opened: Opened, item: I) -> Self {
+    pub(super) fn new(stream: S, opened: Option<Opened>, item: I) -> Self {
         Self {
             stream: Some(stream),
             item,
@@ -181,18 +184,18 @@ where
 impl<S, I> PinnedDrop for InstrumentedStream<S, I> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if !this.span.opened.is_nothing() {
+        if let Some(opened) = this.span.opened {
             let restore = this.span.enter();
             this.stream.set(None);
             drop(restore);
-            let status = opened::status_of_drop(&this.span.opened, EndStatus::Cancelled);
+            let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
             this.span.end(status);
         }
     }
 }
 
 impl<S, I> InstrumentedIter<S, I> {
-    pub(super) fn new(iter: S, opened: Opened, item: I) -> Self {
+    pub(super) fn new(iter: S, opened: Option<Opened>, item: I) -> Self {
         Self {
             iter: Some(iter),
             item,
@@ -260,11 +263,11 @@ where
 
 impl<S, I> Drop for InstrumentedIter<S, I> {
     fn drop(&mut self) {
-        if !self.span.opened.is_nothing() {
+        if let Some(opened) = self.span.opened {
             let restore = self.span.enter();
             self.iter = None;
             drop(restore);
-            let status = opened::status_of_drop(&self.span.opened, EndStatus::Cancelled);
+            let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
             self.span.end(status);
         }
     }

@@ -120,7 +120,7 @@ impl TraceBuilder {
         });
         Trace {
             client: self.client,
-            opened,
+            opened: opened.unwrap_or(Opened::nothing(outer)),
             name,
             owned: true,
             ended: AtomicBool::new(false),
@@ -185,10 +185,7 @@ impl Trace {
     pub(crate) fn current(client: Client, context: Context) -> Self {
         Self {
             client,
-            opened: Opened {
-                context: Context { span: 0, ..context },
-                ..Opened::NOTHING
-            },
+            opened: Opened::view(Context { span: 0, ..context }),
             name: String::new(),
             owned: false,
             ended: AtomicBool::new(false),
@@ -198,13 +195,13 @@ impl Trace {
 
     /// Its id; `None` where nothing is recorded.
     pub fn id(&self) -> Option<TraceId> {
-        TraceId::from_u128(self.opened.context.trace)
+        TraceId::from_u128(self.opened.context.trace).filter(|_| self.opened.is_sampled())
     }
 
     /// Where things of this trace belong: the current span if that is one of its own, else the top.
     fn context(&self) -> Context {
         let current = context::current();
-        if self.opened.is_nothing() || current.trace == self.opened.context.trace {
+        if current.trace == self.opened.context.trace {
             current
         } else {
             self.opened.context

@@ -62,6 +62,11 @@ impl Model {
         self.scripted.is_some()
     }
 
+    /// Where it answers, without the `/chat/completions`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     /// A request for an answer in one piece, a [`Completion`](crate::chat::Completion).
     pub fn request(&self, messages: &[Message], tools: &[Tool]) -> RequestBuilder {
         self.post(messages, tools, false)

@@ -1,12 +1,22 @@
 //! Bodies of requests, read within bounds of size, time and memory.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::Response,
 };
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Frame;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
@@ -20,9 +30,8 @@ const BUDGET: usize = 512 << 10;
 /// The longest pause that a sender may make, and the longest time it may take.
 const PAUSE: Duration = Duration::from_secs(10);
 const WHOLE: Duration = Duration::from_mins(1);
-/// What is read and thrown away of a body that is too long, so that its sender, who reads no
-/// answer before it has sent, gets to see why.
-const THROWN_AWAY: u64 = 1 << 30;
+/// What is read and thrown away of a body that nobody wants.
+const THROWN_AWAY: usize = 1 << 30;
 
 /// The memory that bodies may take.
 #[derive(Clone)]
@@ -55,7 +64,6 @@ impl Bodies {
                 )
             })?;
         let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(MAX_BODY));
-        let mut length = 0;
         let mut chunks = body.into_data_stream();
         let end = Instant::now() + WHOLE;
         loop {
@@ -73,23 +81,61 @@ impl Bodies {
                     ));
                 }
             };
-            length += chunk.len() as u64;
-            if length > THROWN_AWAY {
-                break;
+            if bytes.len() + chunk.len() > MAX_BODY {
+                return Err(Refusal::TooLarge.into());
             }
-            if length > MAX_BODY as u64 {
-                bytes = Vec::new();
-            } else {
-                bytes.extend_from_slice(&chunk);
-            }
-        }
-        if length > MAX_BODY as u64 {
-            return Err(Refusal::TooLarge.into());
+            bytes.extend_from_slice(&chunk);
         }
         Ok(Read {
             bytes: bytes.into(),
             _share: share,
         })
+    }
+}
+
+/// Reads what a handler has left of a body, and throws it away, before the answer goes out. A
+/// connection that is closed on unread bytes loses the answer too, and a sender that would learn
+/// why it was refused sees a broken connection instead.
+pub(super) async fn finish(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let waits = request.headers().contains_key(header::EXPECT);
+    let (head, body) = request.into_parts();
+    let lent = Lent(Arc::new(Mutex::new(Some((body, false)))));
+    let request = Request::from_parts(head, Body::new(lent.clone()));
+    let response = next.run(request).await;
+    let left = lent.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((body, polled)) = left
+        // Who waits to be told to go on, and was not, has sent nothing.
+        && (polled || !waits)
+    {
+        let thrown_away = Limited::new(body, THROWN_AWAY).into_data_stream();
+        let thrown_away = thrown_away.try_for_each(|_| async { Ok(()) });
+        // Past this, the connection may break.
+        let _ = timeout(WHOLE, thrown_away).await;
+    }
+    response
+}
+
+/// A body that its handler may read, but not keep, and whether it has.
+#[derive(Clone)]
+struct Lent(Arc<Mutex<Option<(Body, bool)>>>);
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut lent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((body, polled)) = &mut *lent else {
+            return Poll::Ready(None);
+        };
+        *polled = true;
+        Pin::new(body).poll_frame(context)
     }
 }
 

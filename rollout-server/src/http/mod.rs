@@ -100,6 +100,7 @@ pub(crate) fn router(
         .layer(middleware::from_fn_with_state(app.clone(), end_streams))
         .layer(middleware::from_fn_with_state(app.clone(), origin::check))
         .layer(middleware::map_response(harden))
+        .layer(middleware::from_fn(body::finish))
         .with_state(app)
 }
 

@@ -1,0 +1,114 @@
+//! The binary as a process: how it begins, and how it ends.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use rollout_server::open_store;
+
+struct Serving {
+    process: Child,
+    /// `HOST:PORT`.
+    addr: String,
+}
+
+impl Serving {
+    fn start(dir: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_rollout"))
+            .args(["serve", "--addr", "127.0.0.1:0", "--dir"])
+            .arg(dir)
+            .env_remove("ROLLOUT_SERVE_API_KEY")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let addr = line
+            .trim_end()
+            .strip_prefix("listening on http://")
+            .unwrap()
+            .to_owned();
+        Self { process, addr }
+    }
+
+    /// Sends a batch of one event and gives the answer.
+    fn send(&self, number: u32) -> String {
+        let event = format!(
+            r#"{{"event_id":"evt_{number}","event_type":"span.end","trace_id":"t","span_id":"s{number}"}}"#
+        );
+        let body = format!(
+            r#"{{"schema_version":"1.0","source":"test","sdk":{{"name":"test","language":"rust"}},"batch_id":"b","sent_at":"2026-01-02T03:04:05Z","events":[{event}]}}"#
+        );
+        let mut stream = TcpStream::connect(&self.addr).unwrap();
+        let head = "POST /v1/events:batch HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length:";
+        write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+#[test]
+fn what_was_accepted_outlives_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start(dir.path());
+    for number in 0..20 {
+        assert!(serving.send(number).contains(r#"{"accepted":1,"#));
+    }
+    // SIGKILL where there is such a thing: nobody is asked.
+    serving.process.kill().unwrap();
+    serving.process.wait().unwrap();
+    let spans = open_store(dir.path())
+        .unwrap()
+        .spans("t", 0, 100)
+        .unwrap()
+        .unwrap();
+    assert_eq!(spans.total, 20);
+    // And another one goes on with it.
+    let mut serving = Serving::start(dir.path());
+    assert!(serving.send(20).contains(r#"{"accepted":1,"#));
+    serving.process.kill().unwrap();
+    serving.process.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn asked_to_stop_it_stops_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut serving = Serving::start(dir.path());
+    assert!(serving.send(1).contains(r#"{"accepted":1,"#));
+    // An event stream is open, and would be for ever.
+    let mut live = TcpStream::connect(&serving.addr).unwrap();
+    live.write_all(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    live.read_exact(&mut [0; 16]).unwrap();
+    let id = serving.process.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(serving.process.wait().unwrap().success());
+}
+
+#[test]
+fn an_address_of_others_without_a_key_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_rollout"))
+        .args(["serve", "--addr", "0.0.0.0:0", "--dir"])
+        .arg(dir.path())
+        .env_remove("ROLLOUT_SERVE_API_KEY")
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    assert!(refused.stdout.is_empty());
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(words.contains("--api-key KEY"), "{words}");
+}

@@ -92,6 +92,9 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
         quote_spanned!(mixed()=> #(#touch)* #begin #(#bind)*)
     };
     let body = body(plan);
+    let (first, last) = output_position(&signature.output);
+    let (runtime_there, call) = (respan(runtime, first), quote_spanned!(last=> ()));
+    let declared = quote_spanned!(first=> #runtime_there::returned::<#returned> #call);
     // The `return` is never reached: it tells inference the declared type before the body is looked
     // at, as the signature of an `async fn` does.
     let call = quote_spanned! {mixed()=>
@@ -99,7 +102,7 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
             #hold
             #bound
             if false {
-                return #runtime::returned::<#returned>();
+                return #declared;
             }
             #body
         }, #finish)

@@ -16,6 +16,8 @@ mod kind;
 mod model;
 mod options;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 

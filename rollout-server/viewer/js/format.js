@@ -25,6 +25,18 @@ export function count(n) {
   return `${(n / 1e6).toFixed(2)}M`;
 }
 
+/** What a status means: `ok`, `error`, `running`, `cancelled`, `interrupted` or `other`. */
+export function tone(status) {
+  switch (status) {
+    case "ok": case "success": case "completed": case "COMPLETED": return "ok";
+    case "running": case "PENDING": return "running";
+    case "cancelled": case "canceled": case "ABORTED": return "cancelled";
+    case "interrupted": return "interrupted";
+    case "error": case "failed": case "GRADER_TIMEOUT": return "error";
+    default: return status.endsWith("ERROR") ? "error" : "other";
+  }
+}
+
 const two = (n) => String(n).padStart(2, "0");
 
 /** A moment in the reader's own time zone; the day only when it is not today. */

@@ -26,6 +26,7 @@ export class Grid {
     this.rows.classList.add("virtual");
     element.setAttribute("aria-rowcount", String(view.outline.length));
     element.addEventListener("scroll", () => this.#later(), { passive: true });
+    this.#scale();
     new ResizeObserver(() => this.#later()).observe(element);
     this.draw();
   }
@@ -34,11 +35,18 @@ export class Grid {
   renew() {
     this.ranges.clear();
     this.element.setAttribute("aria-rowcount", String(this.view.outline.length));
+    this.#scale();
     this.draw();
   }
 
   #later() {
     this.frame ??= requestAnimationFrame(() => { this.frame = null; this.draw(); });
+  }
+
+  #scale() {
+    const { spanMs } = this.view.outline;
+    this.element.querySelector(".axis .half").textContent = duration(spanMs / 2);
+    this.element.querySelector(".axis .full").textContent = duration(spanMs);
   }
 
   draw() {
@@ -81,6 +89,7 @@ export class Grid {
     const row = view.rows[line];
     const { parts } = node;
     const status = outline.statuses[outline.status[row]];
+    const tone = outline.tones[outline.status[row]];
     const type = outline.types[outline.type[row]];
     const words = this.details.get(outline.id[row]);
     const set = (part, text) => { if (part.textContent !== text) part.textContent = text; };
@@ -93,21 +102,21 @@ export class Grid {
     node.setAttribute("aria-selected", String(row === this.selected));
     if (view.isParent(row)) node.setAttribute("aria-expanded", String(!view.folded.has(row) || view.found !== null));
     else node.removeAttribute("aria-expanded");
-    node.classList.toggle("failed", status === "error");
+    node.classList.toggle("failed", tone === "error");
 
     parts.indent.setAttribute("width", String(indent(outline.depth[row])));
     parts.glyph.setAttribute("class", `glyph type ${known(type)}`);
     set(parts.kind, type);
     set(parts.label, outline.names[outline.name[row]]);
     set(parts.model, words?.model ?? "");
-    parts.mark.setAttribute("class", status === "ok" ? "mark" : `mark status ${mark(status)}`);
-    set(parts.mark, status === "ok" ? "" : status);
+    parts.mark.setAttribute("class", tone === "ok" ? "mark" : `mark status ${tone}`);
+    set(parts.mark, tone === "ok" ? "" : status);
 
     const open = outline.took[row] < 0;
     const took = open ? Math.max(0, outline.spanMs - outline.start[row]) : outline.took[row];
-    set(parts.duration, open && status === "running" ? "…" : duration(open ? null : took));
+    set(parts.duration, open && tone === "running" ? "…" : duration(open ? null : took));
     set(parts.tokens, words?.usage ? count(words.usage.total_tokens ?? sum(words.usage)) : "");
-    parts.wave.setAttribute("class", `wave type ${known(type)}${status === "error" ? " failed" : ""}${open ? " running" : ""}`);
+    parts.wave.setAttribute("class", `wave type ${known(type)}${tone === "error" ? " failed" : ""}${open ? " running" : ""}`);
     parts.bar.setAttribute("x", `${Math.min(99.4, (outline.start[row] / outline.spanMs) * 100).toFixed(3)}%`);
     parts.bar.setAttribute("width", `${Math.max(0.3, (took / outline.spanMs) * 100).toFixed(3)}%`);
     if (node.parentNode !== this.rows) this.rows.append(node);
@@ -170,6 +179,4 @@ export class Grid {
 
 const TYPES = new Set(["agent", "llm", "tool", "task", "retrieval"]);
 const known = (type) => (TYPES.has(type) ? type : "other");
-const STATUSES = new Set(["ok", "error", "running", "cancelled", "interrupted"]);
-const mark = (status) => (STATUSES.has(status) ? status : "other");
 const sum = (usage) => (usage.input_tokens == null && usage.output_tokens == null ? null : (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0));

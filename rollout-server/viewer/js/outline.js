@@ -1,6 +1,8 @@
 // The shape of a trace: one number per span and fact, in tree order, so that 100,000 spans
 // fold, filter and draw without asking the server. Words (models, tokens) come by range later.
 
+import { tone } from "./format.js";
+
 export class Outline {
   constructor(data) {
     this.length = data.spans.id.length;
@@ -16,7 +18,7 @@ export class Outline {
       type: data.spans.type,
       status: data.spans.status,
     });
-    this.running = this.statuses.indexOf("running");
+    this.tones = this.statuses.map(tone);
     this.end = this.#ends();
     this.spanMs = this.#extent(data.duration_ms ?? 0);
   }
@@ -47,7 +49,11 @@ export class Outline {
   }
 
   failed(row) {
-    return this.statuses[this.status[row]] === "error";
+    return this.tones[this.status[row]] === "error";
+  }
+
+  get anyFailed() {
+    return this.tones.includes("error");
   }
 
   indexOf(id) {

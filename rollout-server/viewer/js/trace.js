@@ -11,6 +11,7 @@ const main = document.querySelector("main");
 const tree = document.getElementById("tree");
 const pane = document.getElementById("pane");
 const found = document.querySelector("[data-found]");
+const nextError = document.querySelector("[data-error]");
 const box = document.querySelector("[data-filter]");
 const base = main.dataset.base;
 const api = main.dataset.api;
@@ -153,7 +154,7 @@ function listen() {
     }
   });
   document.querySelector("[data-fold]").addEventListener("click", all);
-  document.querySelector("[data-error]")?.addEventListener("click", () => error(1));
+  nextError.addEventListener("click", () => error(1));
   const inPane = () => pane.contains(document.activeElement);
   const moves = (action) => () => (inPane() ? false : action());
   keys({
@@ -191,6 +192,7 @@ async function changed() {
   view.renew(newer);
   grid.selected = id ? newer.indexOf(id) : -1;
   grid.renew();
+  nextError.hidden = !newer.anyFailed;
   told();
   replace(page, "#facts");
   localize(document.getElementById("facts"));

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     present,
-    query::{Filter, TracePage, TraceQuery, TraceSummary},
+    query::{Filter, KEYS, TracePage, TraceQuery, TraceSummary},
     store::Store,
 };
 
@@ -37,6 +37,7 @@ struct ListPage {
     filter: String,
     problem: Option<String>,
     example: &'static str,
+    keys: String,
     empty: bool,
     first: bool,
     first_href: String,
@@ -157,6 +158,7 @@ fn list(store: &dyn Store, frame: Frame, asked: Asked) -> Result<ListPage, Missi
         frame,
         empty: rows.is_empty() && first && filtered.is_empty() && problem.is_none(),
         problem,
+        keys: KEYS.join(", "),
         example: "status:error user:cus_1 refund",
         first,
         first_href: if filtered.is_empty() {

@@ -40,6 +40,14 @@ pub fn spooled(dir: &Path) -> Vec<Value> {
         .collect()
 }
 
+/// The same as it stands there.
+pub fn spooled_text(dir: &Path) -> String {
+    segments(dir)
+        .iter()
+        .map(|path| fs::read_to_string(path).expect("a segment"))
+        .collect()
+}
+
 fn segments(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for writer in fs::read_dir(dir.join("spool")).into_iter().flatten() {

@@ -1,8 +1,9 @@
 //! From the binary format to JSON, on the worker.
 
+use std::fmt;
 use std::io::Write as _;
 
-use super::{SecretMask, Tag, static_name};
+use super::{AT_LEAST, SecretMask, Tag, static_name};
 
 /// Reads values one after another.
 pub(crate) struct Decoder<'a> {
@@ -87,7 +88,7 @@ impl<'a> Decoder<'a> {
         }
         if tag == Some(Tag::CutFields) {
             let count = self.take::<8>().map_or(0, u64::from_le_bytes);
-            let _ = write!(out, "\"…\":\"[cut: {count} more fields]\"");
+            let _ = write!(out, "\"…\":\"[cut: {} more fields]\"", Count(count));
             return Key::Done;
         }
         let number = self.length();
@@ -152,7 +153,7 @@ impl<'a> Decoder<'a> {
             }
             Some(Tag::CutItems) => {
                 let count = self.take::<8>().map_or(0, u64::from_le_bytes);
-                let _ = write!(out, "\"… [cut: {count} more items]\"");
+                let _ = write!(out, "\"… [cut: {} more items]\"", Count(count));
             }
             Some(Tag::Redacted) => out.extend_from_slice(b"\"[redacted]\""),
             Some(
@@ -188,6 +189,19 @@ impl<'a> Decoder<'a> {
         let (head, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
         Some(*head)
+    }
+}
+
+/// How much was passed over.
+struct Count(u64);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 & AT_LEAST, self.0 & !AT_LEAST) {
+            (0, count) => write!(f, "{count}"),
+            (_, 0) => f.write_str("an unknown number of"),
+            (_, count) => write!(f, "at least {count}"),
+        }
     }
 }
 

@@ -20,13 +20,14 @@
 //! | `Map` | pairs of `Key` or `StaticKey` and value, then `End` |
 //! | `Key` | length (4), UTF-8 |
 //! | `StaticKey` | the number (4) of a name that lives as long as the program |
-//! | `CutItems` `CutFields` | before an `End`: how many more there were (8) |
+//! | `CutItems` `CutFields` | before an `End`: how many more there were (8), or [`AT_LEAST`] how many |
 //!
 //! # Bound
 //!
 //! A value takes at most `max_value_bytes`. A text that does not fit keeps half of what is left, so that what comes
 //! behind it is still seen; of a sequence or map no more is kept once an eighth of the bound is left. What is passed
-//! over is still counted, up to sixteen times the bound; there the value is closed.
+//! over is still counted, up to sixteen times the bound; there the value is closed. A container that is too deep for
+//! readers of JSON is left out.
 //!
 //! # Redaction
 //!
@@ -40,11 +41,29 @@ mod mask;
 mod serializer;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::Serialize;
+use serde_json::Value;
+
 pub(crate) use decode::{Decoder, string as json_string};
 pub(crate) use items::ItemList;
 pub(crate) use keys::{KeyMatcher, static_name};
 pub(crate) use mask::SecretMask;
 pub(crate) use writer::ValueWriter;
+
+/// Set in the count of what was passed over where not all of it was counted.
+const AT_LEAST: u64 = 1 << 63;
+
+/// A value that is recorded later. One that fails or panics costs itself: a marker says so.
+pub(crate) fn to_json(value: &(impl Serialize + ?Sized)) -> Value {
+    let reason = match catch_unwind(AssertUnwindSafe(|| serde_json::to_value(value))) {
+        Ok(Ok(value)) => return value,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "its Serialize panicked".to_owned(),
+    };
+    Value::String(format!("[not recorded: {reason}]"))
+}
 
 /// What kind of value follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::ser::{self, Impossible, Serialize};
 
 use super::binary::{Hash, media_type};
-use super::{Tag, ValueWriter};
+use super::{AT_LEAST, Tag, ValueWriter};
 
 /// Why serialization ended early.
 #[derive(Debug)]
@@ -159,18 +159,18 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Stop> {
-        let mut fields = Fields::open(self, false)?;
+        let mut fields = Fields::open(self);
         fields.field(variant, value)?;
         fields.close();
         Ok(())
     }
 
     fn serialize_seq(self, _length: Option<usize>) -> Result<Items<'w, 'a>, Stop> {
-        Items::open(self, false)
+        Ok(Items::open(self))
     }
 
     fn serialize_tuple(self, _length: usize) -> Result<Items<'w, 'a>, Stop> {
-        Items::open(self, false)
+        Ok(Items::open(self))
     }
 
     fn serialize_tuple_struct(
@@ -178,7 +178,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         _name: &'static str,
         _length: usize,
     ) -> Result<Items<'w, 'a>, Stop> {
-        Items::open(self, false)
+        Ok(Items::open(self))
     }
 
     fn serialize_tuple_variant(
@@ -188,20 +188,25 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Items<'w, 'a>, Stop> {
-        self.begin(Tag::Map)?;
-        self.key(variant);
-        Items::open(self, true)
+        if self.begin(Tag::Map) {
+            self.key(variant);
+            let mut items = Items::open(self);
+            items.wrapped = true;
+            Ok(items)
+        } else {
+            Ok(Items::new(self, State::Ignored))
+        }
     }
 
     fn serialize_map(self, _length: Option<usize>) -> Result<Fields<'w, 'a>, Stop> {
-        Fields::open(self, false)
+        Ok(Fields::open(self))
     }
 
     fn serialize_struct(self, name: &'static str, _length: usize) -> Result<Fields<'w, 'a>, Stop> {
         if name == RAW_JSON {
-            return Ok(Fields::raw(self));
+            return Ok(Fields::new(self, State::Raw));
         }
-        Fields::open(self, false)
+        Ok(Fields::open(self))
     }
 
     fn serialize_struct_variant(
@@ -211,18 +216,41 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Fields<'w, 'a>, Stop> {
-        self.begin(Tag::Map)?;
-        self.key(variant);
-        Fields::open(self, true)
+        if self.begin(Tag::Map) {
+            self.key(variant);
+            let mut fields = Fields::open(self);
+            fields.wrapped = true;
+            Ok(fields)
+        } else {
+            Ok(Fields::new(self, State::Ignored))
+        }
     }
 }
 
 /// As many bytes in a row as make a sequence binary data.
 const BINARY_FROM: u64 = 64;
 
-/// A sequence being written.
+/// What becomes of a container.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// It is none, but JSON that passes as text: see [`RAW_JSON`].
+    Raw,
+    /// It is too deep: a marker stands in its place, and nobody looks inside.
+    Ignored,
+    Closed,
+}
+
+impl State {
+    fn of(opened: bool) -> Self {
+        if opened { Self::Open } else { Self::Ignored }
+    }
+}
+
+/// A sequence being written. Where serialization ends early, its drop closes it.
 pub(crate) struct Items<'w, 'a> {
     writer: Writer<'w, 'a>,
+    state: State,
     wrapped: bool,
     skipped: u64,
     start: (usize, usize),
@@ -231,19 +259,29 @@ pub(crate) struct Items<'w, 'a> {
 }
 
 impl<'w, 'a> Items<'w, 'a> {
-    fn open(writer: Writer<'w, 'a>, wrapped: bool) -> Result<Self, Stop> {
+    fn open(writer: Writer<'w, 'a>) -> Self {
         let start = writer.mark();
-        writer.begin(Tag::Seq)?;
-        Ok(Self {
+        let state = State::of(writer.begin(Tag::Seq));
+        let mut items = Self::new(writer, state);
+        items.start = start;
+        items
+    }
+
+    fn new(writer: Writer<'w, 'a>, state: State) -> Self {
+        Self {
+            start: writer.mark(),
             writer,
-            wrapped,
+            state,
+            wrapped: false,
             skipped: 0,
-            start,
             bytes: Some((0, Hash::EMPTY, [0; 16])),
-        })
+        }
     }
 
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        if self.state == State::Ignored {
+            return Ok(());
+        }
         if self.writer.is_stopped() {
             return Err(Stop::bound());
         }
@@ -282,18 +320,31 @@ impl<'w, 'a> Items<'w, 'a> {
         Ok(())
     }
 
-    fn close(self) {
-        if let Some((count, hash, head)) = self.bytes.filter(|(count, ..)| *count > BINARY_FROM) {
-            self.writer.withdraw_open(self.start);
-            self.writer.binary(count, hash, media_type(&head));
-        } else {
-            if self.skipped > 0 {
-                self.writer.cut_here(Tag::CutItems, self.skipped);
+    fn close(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        if state == State::Open {
+            let binary = self.bytes.filter(|(count, ..)| *count > BINARY_FROM);
+            if let Some((count, hash, head)) = binary {
+                self.writer.withdraw_open(self.start);
+                self.writer.binary(count, hash, media_type(&head));
+            } else {
+                if self.skipped > 0 {
+                    self.writer.cut_here(Tag::CutItems, self.skipped);
+                }
+                self.writer.close();
             }
+        }
+        if self.wrapped && state != State::Closed {
             self.writer.close();
         }
-        if self.wrapped {
-            self.writer.close();
+    }
+}
+
+impl Drop for Items<'_, '_> {
+    fn drop(&mut self) {
+        if self.state != State::Closed {
+            self.skipped |= AT_LEAST;
+            self.close();
         }
     }
 }
@@ -301,40 +352,36 @@ impl<'w, 'a> Items<'w, 'a> {
 /// The name under which `serde_json::value::RawValue` passes: a struct whose one field is the JSON text.
 const RAW_JSON: &str = "$serde_json::private::RawValue";
 
-/// A map or struct being written.
+/// A map or struct being written. Where serialization ends early, its drop closes it.
 pub(crate) struct Fields<'w, 'a> {
     writer: Writer<'w, 'a>,
+    state: State,
     wrapped: bool,
-    raw: bool,
     skipped: u64,
     sensitive: bool,
 }
 
 impl<'w, 'a> Fields<'w, 'a> {
-    fn open(writer: Writer<'w, 'a>, wrapped: bool) -> Result<Self, Stop> {
-        writer.begin(Tag::Map)?;
-        Ok(Self {
-            writer,
-            wrapped,
-            raw: false,
-            skipped: 0,
-            sensitive: false,
-        })
+    fn open(writer: Writer<'w, 'a>) -> Self {
+        let state = State::of(writer.begin(Tag::Map));
+        Self::new(writer, state)
     }
 
-    /// JSON that passes as text.
-    fn raw(writer: Writer<'w, 'a>) -> Self {
+    fn new(writer: Writer<'w, 'a>, state: State) -> Self {
         Self {
             writer,
+            state,
             wrapped: false,
-            raw: true,
             skipped: 0,
             sensitive: false,
         }
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
-        if self.raw {
+        if self.state == State::Ignored {
+            return Ok(());
+        }
+        if self.state == State::Raw {
             let text = value.serialize(KeyText)?;
             return match serde_json::from_str::<serde_json::Value>(&text) {
                 Ok(value) => value.serialize(&mut *self.writer),
@@ -363,16 +410,25 @@ impl<'w, 'a> Fields<'w, 'a> {
         self.writer.pass_over(value)
     }
 
-    fn close(self) {
-        if self.raw {
-            return;
-        }
-        if self.skipped > 0 {
-            self.writer.cut_here(Tag::CutFields, self.skipped);
-        }
-        self.writer.close();
-        if self.wrapped {
+    fn close(&mut self) {
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        if state == State::Open {
+            if self.skipped > 0 {
+                self.writer.cut_here(Tag::CutFields, self.skipped);
+            }
             self.writer.close();
+        }
+        if self.wrapped && state != State::Closed {
+            self.writer.close();
+        }
+    }
+}
+
+impl Drop for Fields<'_, '_> {
+    fn drop(&mut self) {
+        if self.state != State::Closed {
+            self.skipped |= AT_LEAST;
+            self.close();
         }
     }
 }
@@ -387,7 +443,7 @@ macro_rules! items {
                 self.item(value)
             }
 
-            fn end(self) -> Result<(), Stop> {
+            fn end(mut self) -> Result<(), Stop> {
                 self.close();
                 Ok(())
             }
@@ -412,7 +468,7 @@ macro_rules! fields {
                 self.field(key, value)
             }
 
-            fn end(self) -> Result<(), Stop> {
+            fn end(mut self) -> Result<(), Stop> {
                 self.close();
                 Ok(())
             }
@@ -427,6 +483,9 @@ impl ser::SerializeMap for Fields<'_, '_> {
     type Error = Stop;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Stop> {
+        if self.state == State::Ignored {
+            return Ok(());
+        }
         if self.must_skip()? {
             self.skipped += 1;
             return Ok(());
@@ -438,6 +497,9 @@ impl ser::SerializeMap for Fields<'_, '_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        if self.state == State::Ignored {
+            return Ok(());
+        }
         if self.skipped > 0 {
             self.skipped -= 1;
             return self.pass_over(value);
@@ -449,7 +511,7 @@ impl ser::SerializeMap for Fields<'_, '_> {
         value.serialize(&mut *self.writer)
     }
 
-    fn end(self) -> Result<(), Stop> {
+    fn end(mut self) -> Result<(), Stop> {
         self.close();
         Ok(())
     }

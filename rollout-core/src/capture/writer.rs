@@ -12,7 +12,7 @@ use super::{KeyMatcher, Tag};
 /// Past this multiple of the bound, what is passed over is no longer counted: the value is closed.
 const COUNTED: usize = 16;
 
-/// Open containers above which a value is closed. JSON readers stop at about 128.
+/// Containers inside one another above which one is left out. JSON readers stop at about 128.
 const DEEPEST: u32 = 120;
 
 /// What became of a value.
@@ -137,14 +137,18 @@ impl<'a> ValueWriter<'a> {
         self.last_byte = None;
     }
 
-    pub(super) fn begin(&mut self, tag: Tag) -> Result<(), Stop> {
+    /// Opens a container; or puts a marker in its place and returns `false` where it is too deep.
+    pub(super) fn begin(&mut self, tag: Tag) -> bool {
         if self.open >= DEEPEST {
             self.cut = true;
-            return Err(Stop::bound());
+            if !self.muted {
+                self.put_tagged(Tag::Failed, b"it is too deep");
+            }
+            return false;
         }
         self.tag(tag);
         self.open += 1;
-        Ok(())
+        true
     }
 
     pub(super) fn close(&mut self) {

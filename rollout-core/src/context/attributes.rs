@@ -13,7 +13,7 @@ use pin_project::pin_project;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::capture::KeyMatcher;
+use crate::capture::{KeyMatcher, to_json};
 use crate::client::Settings;
 use crate::span::record::{Field, PutField};
 use crate::span::start::put_entry;
@@ -74,9 +74,9 @@ impl AttributesScope {
         self
     }
 
-    /// One entry of metadata. A value that cannot be serialized is recorded as `null`.
+    /// One entry of metadata. A value that cannot be serialized leaves a marker in its place.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        let value = serde_json::to_value(value).unwrap_or_default();
+        let value = to_json(&value);
         self.metadata.insert(key.into(), value);
         self
     }

@@ -15,6 +15,7 @@ use super::record::{EndStatus, Field, PutField, RecordKind};
 use super::start::{put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{SpanUpdate, put_texts};
+use crate::capture::to_json;
 use crate::client::Client;
 use crate::context::{Context, Restore};
 use crate::event::Usage;
@@ -92,16 +93,15 @@ impl SpanBuilder {
         self
     }
 
-    /// What goes in. A value that cannot be serialized is recorded as `null`.
+    /// What goes in. A value that cannot be serialized leaves a marker in its place.
     pub fn input(mut self, input: impl Serialize) -> Self {
-        self.input = Some(serde_json::to_value(input).unwrap_or_default());
+        self.input = Some(to_json(&input));
         self
     }
 
     /// One attribute.
     pub fn attribute(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.attributes
-            .push((key.into(), serde_json::to_value(value).unwrap_or_default()));
+        self.attributes.push((key.into(), to_json(&value)));
         self
     }
 
@@ -340,7 +340,7 @@ impl Span {
     /// Records what comes out. It is sent with the end of the span, or at once where this is a view.
     pub fn record_output<T: Serialize + ?Sized>(&self, value: &T) {
         if self.end_kind.is_some() {
-            self.pending().output = Some(serde_json::to_value(value).unwrap_or_default());
+            self.pending().output = Some(to_json(value));
         } else {
             self.moment(RecordKind::SpanUpdate, |payload, settings| {
                 if settings.capture_output {

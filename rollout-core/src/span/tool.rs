@@ -25,7 +25,7 @@ impl ToolBuilder {
         Self(self.0.tool_call_id(id.into()))
     }
 
-    /// What the tool is called with. A value that cannot be serialized is recorded as `null`.
+    /// What the tool is called with. A value that cannot be serialized leaves a marker in its place.
     pub fn arguments(self, arguments: impl Serialize) -> Self {
         Self(self.0.input(arguments))
     }

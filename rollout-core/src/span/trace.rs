@@ -15,6 +15,7 @@ use super::record::{EndStatus, Field, PutField, RecordKind};
 use super::start::{put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{TraceUpdate, put_texts};
+use crate::capture::to_json;
 use crate::client::Client;
 use crate::context::{self, Context, Restore};
 use crate::event::Message;
@@ -90,16 +91,15 @@ impl TraceBuilder {
         self
     }
 
-    /// One attribute. A value that cannot be serialized is recorded as `null`.
+    /// One attribute. A value that cannot be serialized leaves a marker in its place.
     pub fn attribute(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.attributes
-            .push((key.into(), serde_json::to_value(value).unwrap_or_default()));
+        self.attributes.push((key.into(), to_json(&value)));
         self
     }
 
-    /// What goes in. A value that cannot be serialized is recorded as `null`.
+    /// What goes in. A value that cannot be serialized leaves a marker in its place.
     pub fn input(mut self, input: impl Serialize) -> Self {
-        self.input = Some(serde_json::to_value(input).unwrap_or_default());
+        self.input = Some(to_json(&input));
         self
     }
 
@@ -294,8 +294,7 @@ impl Trace {
         *self
             .output
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Some(serde_json::to_value(value).unwrap_or_default());
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(to_json(value));
     }
 
     /// Ends the trace. Once is enough: a second end does nothing.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::record::{Field, PutField};
 use super::start::{put_entry, put_value};
+use crate::capture::to_json;
 use crate::client::Settings;
 use crate::event::Usage;
 
@@ -22,11 +23,6 @@ pub struct SpanUpdate {
     attributes: Vec<(String, Value)>,
     tags: Vec<String>,
     metadata: Vec<(String, Value)>,
-}
-
-/// A value that cannot be serialized is recorded as `null`.
-fn json(value: impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
 }
 
 impl SpanUpdate {
@@ -61,13 +57,13 @@ impl SpanUpdate {
 
     /// The input, in place of what was captured.
     pub fn input(mut self, input: impl Serialize) -> Self {
-        self.input = Some(json(input));
+        self.input = Some(to_json(&input));
         self
     }
 
     /// The output.
     pub fn output(mut self, output: impl Serialize) -> Self {
-        self.output = Some(json(output));
+        self.output = Some(to_json(&output));
         self
     }
 
@@ -79,7 +75,7 @@ impl SpanUpdate {
 
     /// One attribute.
     pub fn attribute(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.attributes.push((key.into(), json(value)));
+        self.attributes.push((key.into(), to_json(&value)));
         self
     }
 
@@ -91,7 +87,7 @@ impl SpanUpdate {
 
     /// One entry of metadata.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.metadata.push((key.into(), json(value)));
+        self.metadata.push((key.into(), to_json(&value)));
         self
     }
 
@@ -185,7 +181,7 @@ impl TraceUpdate {
 
     /// One entry of metadata.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.metadata.push((key.into(), json(value)));
+        self.metadata.push((key.into(), to_json(&value)));
         self
     }
 

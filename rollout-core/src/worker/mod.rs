@@ -262,7 +262,11 @@ impl Drain {
             if let Ok(encoded) =
                 catch_unwind(AssertUnwindSafe(|| encoder.encode(record, payload, lines)))
             {
-                events += encoded
+                events += encoded.events;
+                if encoded.cut_values > 0 {
+                    let cut = u64::from(encoded.cut_values);
+                    self.counters.dropped(DropReason::ValueCut, cut);
+                }
             } else {
                 self.lines.truncate(whole);
                 self.counters.dropped(DropReason::Encode, 1);

@@ -121,8 +121,8 @@ pub(super) fn put_text(text: &str, limit: usize, mask: &Masks, out: &mut Vec<u8>
     if text.len() <= limit {
         return json_string(text, out);
     }
-    if text.char_indices().nth(limit) == None {
-        json_string(text, out)
+    if text.char_indices().nth(limit).is_none() {
+        json_string(text, out);
     } else {
         let kept = text
             .char_indices()

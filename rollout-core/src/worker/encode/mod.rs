@@ -10,6 +10,7 @@ mod span;
 mod time;
 mod trace;
 
+use std::cell::Cell;
 use std::io::Write as _;
 
 use event::{Object, limit, put_text};
@@ -53,6 +54,17 @@ struct Draft<'a> {
     site: Option<&'static CallSite>,
     /// Of a tool call.
     tool_call_id: Option<String>,
+    /// Values that a line of it has told to be cut.
+    cut_values: Cell<u32>,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Encoded {
+    /// Its lines.
+    pub(crate) events: u32,
+    /// Values of it that were cut.
+    pub(crate) cut_values: u32,
 }
 
 impl Draft<'_> {
@@ -105,10 +117,10 @@ impl Encoder {
         self.wall = wall;
     }
 
-    /// Appends the lines of a record to `out`; returns how many.
-    pub(crate) fn encode(&mut self, record: &Record, payload: &[u8], out: &mut Vec<u8>) -> u32 {
+    /// Appends the lines of a record to `out`.
+    pub(crate) fn encode(&mut self, record: &Record, payload: &[u8], out: &mut Vec<u8>) -> Encoded {
         let Some(kind) = RecordKind::from_byte(record.kind) else {
-            return 0;
+            return Encoded::default();
         };
         let before = self.events;
         let site = CallSite::find(record.site);
@@ -118,6 +130,7 @@ impl Encoder {
             event_type: "",
             site,
             tool_call_id: None,
+            cut_values: Cell::new(0),
         };
         match kind {
             RecordKind::ToolCall => {
@@ -166,7 +179,10 @@ impl Encoder {
             RecordKind::StreamEnd => write("llm.stream_end"),
             RecordKind::Custom => write(""),
         }
-        (self.events - before) as u32
+        Encoded {
+            events: (self.events - before) as u32,
+            cut_values: draft.cut_values.get(),
+        }
     }
 
     fn line(&mut self, kind: RecordKind, draft: &Draft<'_>, out: &mut Vec<u8>) {

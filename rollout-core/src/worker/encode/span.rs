@@ -88,15 +88,19 @@ pub(super) fn attributes(
     }
     usage_beyond(attributes, draft, mask);
     attributes.object("rollout.truncated", |truncated| {
+        // The lines of one record tell of the same values.
+        draft.cut_values.set(0);
         for (field, bytes) in draft.fields() {
             let Ok(there_were) = bytes.try_into().map(u64::from_le_bytes) else {
                 continue;
             };
-            match field {
-                Field::InputCut => truncated.number("input", there_were),
-                Field::OutputCut => truncated.number("output", there_were),
-                _ => {}
-            }
+            let value = match field {
+                Field::InputCut => "input",
+                Field::OutputCut => "output",
+                _ => continue,
+            };
+            truncated.number(value, there_were);
+            draft.cut_values.update(|count| count + 1);
         }
     });
     if let Some(count) = draft.number(Field::ItemCount) {

@@ -1,5 +1,10 @@
 //! The binary as a process: how it begins, and how it ends.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so and fails"
+)]
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,

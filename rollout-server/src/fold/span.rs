@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use rollout_core::event::Usage;
 
-use super::{LifeState, Members, Said, SpanPatch, say, set};
+use super::{
+    SpanPatch,
+    state::{LifeState, Members, Said, say, set},
+};
 
 /// A span as the store knows it, with what a group of events says on top.
 ///

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use rollout_core::event::{Agent, Links, RawObject};
 
-use super::{LifeState, Members, Said, Speaker, Tally, TracePatch, say, set};
+use super::{
+    Speaker, Tally, TracePatch,
+    state::{LifeState, Members, Said, say, set},
+};
 use crate::{query::PREVIEW_CHARS, value::preview};
 
 /// Nanoseconds that put any time of ours before any other.

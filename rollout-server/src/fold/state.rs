@@ -1,0 +1,129 @@
+//! What is known of traces and spans alike: facts, payloads and free members.
+
+use std::borrow::Cow;
+
+use rollout_core::event::RawObject;
+
+use super::{Life, Member};
+
+/// Sets a field to what is said, where something is said and nothing later was before.
+pub(super) fn set<T>(field: &mut Option<T>, said: Option<T>, newest: bool) {
+    if said.is_some() && (newest || field.is_none()) {
+        *field = said;
+    }
+}
+
+/// A payload that was said in this group of events, and when.
+pub(crate) type Said<'a> = Option<(i64, &'a str)>;
+
+pub(super) fn say<'a>(payload: &mut Said<'a>, at: i64, said: Option<&'a str>) {
+    if let Some(said) = said
+        && payload.is_none_or(|(before, _)| before <= at)
+    {
+        *payload = Some((at, said));
+    }
+}
+
+/// The facts of a life, as far as they are known.
+#[derive(Default)]
+pub(crate) struct LifeState<'a> {
+    pub(crate) name: Option<Cow<'a, str>>,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) duration: Option<i64>,
+    pub(crate) status: Option<Cow<'a, str>>,
+    pub(crate) error_kind: Option<Cow<'a, str>>,
+    pub(crate) error_message: Option<Cow<'a, str>>,
+}
+
+impl<'a> LifeState<'a> {
+    pub(super) fn apply(&mut self, said: &Life<'a>, newest: bool) {
+        set(&mut self.name, said.name.map(Cow::Borrowed), newest);
+        // An end repeats its start in microseconds: the start itself may know more digits.
+        let same = self
+            .started_at
+            .zip(said.started_at)
+            .is_some_and(|(known, said)| known / 1000 == said / 1000);
+        if same {
+            self.started_at = self.started_at.max(said.started_at);
+        } else {
+            set(&mut self.started_at, said.started_at, newest);
+        }
+        set(&mut self.ended_at, said.ended_at, newest);
+        set(&mut self.duration, said.duration, newest);
+        set(&mut self.status, said.status.map(Cow::Borrowed), newest);
+        set(
+            &mut self.error_kind,
+            said.error_kind.map(Cow::Borrowed),
+            newest,
+        );
+        set(
+            &mut self.error_message,
+            said.error_message.map(Cow::Borrowed),
+            newest,
+        );
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        self.error_kind.is_some()
+            || self.error_message.is_some()
+            || self.status.as_deref() == Some("error")
+    }
+}
+
+/// Free members, merged by name.
+#[derive(Default)]
+pub(crate) struct Members<'a> {
+    /// When the newest of them was said.
+    pub(crate) at: i64,
+    pub(crate) list: Vec<Member<'a>>,
+    pub(crate) changed: bool,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn apply(&mut self, at: i64, said: Vec<Member<'a>>) {
+        let newest = at >= self.at;
+        for (name, value) in said {
+            match self.list.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) if newest && *known != value => *known = value,
+                Some(_) => continue,
+                None => self.list.push((name, value)),
+            }
+            self.changed = true;
+        }
+        self.at = self.at.max(at);
+    }
+
+    /// Members that were stored as one JSON object.
+    pub(crate) fn from_json(at: i64, json: String) -> Self {
+        let object = RawObject::parse(json).ok();
+        let members = object.as_ref().map(RawObject::members).unwrap_or_default();
+        let owned = members.into_iter().map(|(name, value)| {
+            (
+                Cow::Owned(name.into_owned()),
+                Cow::Owned(value.get().to_owned()),
+            )
+        });
+        Self {
+            at,
+            list: owned.collect(),
+            changed: false,
+        }
+    }
+
+    /// The members as one JSON object.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::from("{");
+        for (name, value) in &self.list {
+            if json.len() > 1 {
+                json.push(',');
+            }
+            // A text is always valid JSON.
+            json.push_str(&serde_json::to_string(name).unwrap_or_default());
+            json.push(':');
+            json.push_str(value);
+        }
+        json.push('}');
+        json
+    }
+}

@@ -20,3 +20,9 @@ mod wait;
 pub mod wire;
 
 pub use wait::{DEADLINE, wait_until};
+
+/// The root of the workspace.
+pub fn workspace() -> &'static std::path::Path {
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}

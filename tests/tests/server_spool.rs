@@ -144,6 +144,32 @@ fn what_a_dead_process_left_open_is_interrupted() {
 }
 
 #[test]
+fn what_came_over_http_first_is_of_its_process_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::start(dir.path(), "w1");
+    let server = TestServer::start_in(dir.path(), &[]);
+    server.take(&[start("t"), span_start("t", "a")]);
+    writer.events(1, &[start("t"), span_start("t", "a")]);
+    writer.die();
+    wait_until("it is interrupted", || {
+        (server.tree("t") == "span a interrupted\n").then_some(())
+    });
+    assert_eq!(server.get_json("/api/v1/traces/t")["status"], "interrupted");
+}
+
+#[test]
+fn fresh_folders_are_opened_by_many_at_once() {
+    for _ in 0..5 {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| open_store(dir.path()).unwrap());
+            }
+        });
+    }
+}
+
+#[test]
 fn what_a_dead_process_wrote_last_is_read_before_it_counts_as_gone() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::start(dir.path(), "w1");

@@ -104,10 +104,18 @@ impl<'c, 'a> Group<'c, 'a> {
             .connection
             .prepare_cached("INSERT OR IGNORE INTO seen (trace, event) VALUES (?1, ?2)")?
             .execute([trace.row, hash(&event.event_id)])?;
+        let patch = fold(event, self.arrived);
         if fresh == 0 {
+            // Sent over HTTP before its spool was read: that tells which process it is of.
+            if let Some(writer) = writer {
+                trace.state.writer.get_or_insert(writer);
+                if let Some(mut span) = patch.span {
+                    let entry = trace.find_span(self.connection, &mut span)?;
+                    entry.state.writer.get_or_insert(writer);
+                }
+            }
             return Ok(());
         }
-        let patch = fold(event, self.arrived);
         if patch.keep {
             self.connection
                 .prepare_cached("INSERT INTO events (trace, span_id, kind, at, body) VALUES (?1, ?2, ?3, ?4, ?5)")?

@@ -11,7 +11,7 @@ mod writer;
 use std::{
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rollout_core::event::Event;
@@ -24,6 +24,9 @@ use crate::query::{SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery};
 
 /// How long a process waits for another one that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it waits where it has to ask again.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// What a payload is: the low three bits of its row's id.
 mod payload {
@@ -65,7 +68,7 @@ impl SqliteStore {
             })?;
         }
         let mut connection = connect(path, OpenFlags::default())?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        use_write_ahead_log(&connection)?;
         // Accepted means that it survives a power failure too.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
@@ -105,6 +108,19 @@ impl SqliteStore {
             .unwrap_or_else(PoisonError::into_inner)
             .push(connection);
         answer
+    }
+}
+
+/// Another process that opens a fresh file at the same time makes this fail at once, whatever
+/// the time-out.
+fn use_write_ahead_log(connection: &Connection) -> Result<(), StoreError> {
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let result = connection.pragma_update(None, "journal_mode", "WAL");
+        match result.map_err(StoreError::from) {
+            Err(StoreError::Busy) if Instant::now() < until => std::thread::sleep(BREATH),
+            result => return result,
+        }
     }
 }
 

@@ -40,13 +40,13 @@ impl Written {
     }
 
     fn write(&self, events: &[Value]) {
-        let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+        let lines: Vec<_> = events.iter().map(Value::to_string).collect();
         let segment = File::options()
             .create(true)
             .append(true)
             .open(&self.segment);
         segment
-            .and_then(|mut segment| segment.write_all(lines.as_bytes()))
+            .and_then(|mut segment| writeln!(segment, "{}", lines.join("\n")))
             .expect("it is written");
     }
 

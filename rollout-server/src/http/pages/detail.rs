@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use askama::{Template, filters::HtmlSafe};
 use jiff::Timestamp;
-use rollout_core::event::{RawJson, Usage};
+use rollout_core::event::RawJson;
 
 use super::{
     facts::{self, Kind, Status},
+    groups::{self, Group},
     value::{JsonView, TurnView, ValueView},
 };
 use crate::{
     present::{self, Tone},
-    query::{EventRow, Failure, FeedbackRow, MessageRow, SpanDetail, TraceDetail},
+    query::{EventRow, Failure, MessageRow, SpanDetail, TraceDetail},
     value::{Chat, ITEM_COUNT, preview, streamed},
 };
 
@@ -79,31 +80,6 @@ impl Value {
     }
 }
 
-#[derive(Default)]
-struct Group {
-    title: &'static str,
-    absent: Option<&'static str>,
-    pairs: Vec<Pair>,
-}
-
-struct Pair {
-    name: String,
-    value: String,
-    href: Option<String>,
-    share: Option<String>,
-}
-
-impl Pair {
-    fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: value.into(),
-            href: None,
-            share: None,
-        }
-    }
-}
-
 struct EventView {
     at: String,
     title: String,
@@ -142,14 +118,14 @@ impl Detail {
         };
         let mut output = io("Output", "output", &span.output, output_absent);
         output.join_items(span.output.as_ref(), &span.attributes);
-        let mut groups = vec![span_facts(span)];
-        groups.extend(usage_group(
+        let mut groups = vec![groups::span_facts(span)];
+        groups.extend(groups::usage_group(
             &row.usage,
             row.cost_usd,
             &span.attributes,
             row.kind == "llm" && tone != Tone::Running,
         ));
-        groups.extend(attributes("Attributes", &span.attributes));
+        groups.extend(groups::attributes("Attributes", &span.attributes));
         Self {
             open: tone == Tone::Running,
             kind: Some(Kind::of(&row.kind)),
@@ -195,16 +171,16 @@ impl Detail {
         }
         let values = [value("Input", "input", &trace.input), output];
         let mut groups = Vec::new();
-        groups.extend(judged("Feedback", &trace.feedback));
-        groups.extend(judged("Signals", &trace.signals));
-        groups.extend(usage_group(
+        groups.extend(groups::judged("Feedback", &trace.feedback));
+        groups.extend(groups::judged("Signals", &trace.signals));
+        groups.extend(groups::usage_group(
             &summary.usage,
             summary.cost_usd,
             &BTreeMap::new(),
             false,
         ));
-        groups.extend(identity(trace));
-        groups.extend(attributes("Attributes", &trace.metadata));
+        groups.extend(groups::identity(trace));
+        groups.extend(groups::attributes("Attributes", &trace.metadata));
         Self {
             open: tone == Tone::Running,
             kind: None,
@@ -267,195 +243,6 @@ fn link(link: &crate::query::TraceLink) -> Link {
         },
         name: link.name.clone().unwrap_or_else(|| link.trace_id.clone()),
     }
-}
-
-fn span_facts(span: &SpanDetail) -> Group {
-    let row = &span.row;
-    let mut pairs = Vec::new();
-    let mut fact = |name: &str, value: Option<String>| {
-        pairs.extend(value.map(|value| Pair::new(name, value)));
-    };
-    fact("Model", row.model.clone());
-    fact("Provider", row.provider.clone());
-    if let Some(code) = &span.code {
-        fact("Function", code.function.clone());
-        fact(
-            "Source",
-            code.file.as_ref().map(|file| match code.line {
-                Some(line) => format!("{file}:{line}"),
-                None => file.clone(),
-            }),
-        );
-    }
-    fact("Started", row.started_at.map(|at| format!("{at:.6}")));
-    fact("Ended", span.ended_at.map(|at| format!("{at:.6}")));
-    fact("Tool call", span.tool_call_id.clone());
-    fact("Span id", Some(row.span_id.clone()));
-    if let Some(parent) = &row.parent_span_id {
-        pairs.push(Pair {
-            href: Some(facts::span_href(&span.trace_id, parent)),
-            ..Pair::new("Parent", parent)
-        });
-    }
-    Group {
-        title: "Facts",
-        absent: None,
-        pairs,
-    }
-}
-
-/// Attributes that the pane tells in other places.
-fn told_elsewhere(name: &str) -> bool {
-    matches!(
-        name,
-        "span_type" | "rollout.truncated" | "rollout.ns" | ITEM_COUNT
-    ) || name.starts_with("rollout.usage.")
-        || name.starts_with("rollout.link.")
-        || matches!(
-            name,
-            "code.file.path" | "code.line.number" | "code.function.name"
-        )
-}
-
-fn attributes(title: &'static str, attributes: &BTreeMap<String, RawJson>) -> Option<Group> {
-    let pairs: Vec<_> = attributes
-        .iter()
-        .filter(|(name, _)| !told_elsewhere(name))
-        .map(|(name, value)| Pair::new(name, words(value)))
-        .collect();
-    (!pairs.is_empty()).then_some(Group {
-        title,
-        absent: None,
-        pairs,
-    })
-}
-
-/// A value as plain words: a text without quotes, anything else as JSON.
-fn words(value: &RawJson) -> String {
-    match crate::value::Json::read(value.as_str()) {
-        crate::value::Json::Text(text) => text,
-        _ => value.as_str().to_owned(),
-    }
-}
-
-/// What a call used. `expected` tells that a usage should be there: then its absence is said.
-fn usage_group(
-    usage: &Usage,
-    cost_usd: Option<f64>,
-    attributes: &BTreeMap<String, RawJson>,
-    expected: bool,
-) -> Option<Group> {
-    let mut pairs = Vec::new();
-    let part = |of: Option<u64>, part: Option<u64>| {
-        of.zip(part)
-            .filter(|(of, _)| *of > 0)
-            .map(|(of, part)| format!("{:.0}% of it", part as f64 / of as f64 * 100.0))
-    };
-    let mut fact = |name: &str, value: Option<u64>, share: Option<String>| {
-        pairs.extend(value.map(|value| Pair {
-            share,
-            ..Pair::new(name, grouped(value))
-        }));
-    };
-    fact("Input tokens", usage.input_tokens, None);
-    let cached = part(usage.input_tokens, usage.cached_tokens);
-    fact("– read from cache", usage.cached_tokens, cached);
-    let written = part(usage.input_tokens, usage.cache_creation_tokens);
-    fact("– written to cache", usage.cache_creation_tokens, written);
-    fact("Output tokens", usage.output_tokens, None);
-    let thought = part(usage.output_tokens, usage.reasoning_tokens);
-    fact("– reasoning", usage.reasoning_tokens, thought);
-    fact("Total tokens", usage.total_tokens, None);
-    let filled = part(usage.context_window_tokens, usage.context_used_tokens);
-    fact("Context used", usage.context_used_tokens, filled);
-    fact("Context window", usage.context_window_tokens, None);
-    for (name, number) in &usage.extra {
-        pairs.push(Pair::new(name.replace('_', " "), number.to_string()));
-    }
-    pairs.extend(cost_usd.map(|usd| Pair::new("Cost", present::cost(usd))));
-    if pairs.is_empty() {
-        return expected.then_some(Group {
-            title: "Usage",
-            absent: Some("The provider reported no usage."),
-            pairs,
-        });
-    }
-    let estimated = attributes
-        .get("rollout.usage.source")
-        .is_some_and(|source| source.as_str().contains("estimated"));
-    Some(Group {
-        title: if estimated {
-            "Usage (estimated)"
-        } else {
-            "Usage"
-        },
-        absent: None,
-        pairs,
-    })
-}
-
-/// A number with its thousands apart.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-fn judged(title: &'static str, rows: &[FeedbackRow]) -> Option<Group> {
-    let pairs: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let more: Vec<_> = row
-                .attributes
-                .iter()
-                .filter(|(name, _)| *name != "value" && !told_elsewhere(name))
-                .map(|(name, value)| format!("{name}: {}", words(value)))
-                .collect();
-            Pair {
-                share: (!more.is_empty()).then(|| more.join(", ")),
-                ..Pair::new(
-                    row.name.clone().unwrap_or_default(),
-                    row.value.as_ref().map(words).unwrap_or_default(),
-                )
-            }
-        })
-        .collect();
-    (!pairs.is_empty()).then_some(Group {
-        title,
-        absent: None,
-        pairs,
-    })
-}
-
-fn identity(trace: &TraceDetail) -> Option<Group> {
-    let summary = &trace.summary;
-    let context = &trace.context;
-    let mut pairs = Vec::new();
-    let mut fact = |name: &str, value: Option<String>| {
-        pairs.extend(value.map(|value| Pair::new(name, value)));
-    };
-    fact("External id", summary.external_trace_id.clone());
-    fact("User", summary.user_id.clone());
-    let traits = |traits: &Option<RawJson>| {
-        traits
-            .as_ref()
-            .filter(|traits| traits.as_str() != "{}")
-            .map(words)
-    };
-    fact("User traits", traits(&context.user_traits));
-    fact("Account", context.account_id.clone());
-    fact("Account traits", traits(&context.account_traits));
-    (!pairs.is_empty()).then_some(Group {
-        title: "Identity",
-        absent: None,
-        pairs,
-    })
 }
 
 fn message(row: &MessageRow) -> TurnView {

@@ -3,6 +3,7 @@
 
 mod detail;
 mod facts;
+mod groups;
 mod list;
 mod outline;
 mod reply;

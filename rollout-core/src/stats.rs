@@ -20,7 +20,7 @@ pub enum DropReason {
     QueueFull,
     /// A value, cut to its bound; the event is there and says so.
     ValueCut,
-    /// An event: a record could not be turned into JSON.
+    /// An event: a record could not be turned into JSON, or belongs to no trace.
     Encode,
     /// An event: recorded after the client had stopped.
     AfterShutdown,

@@ -121,8 +121,9 @@ impl Client {
     /// Records an event that the rest of this interface does not cover, on the current trace.
     ///
     /// `fields` is a map or struct with members of the protocol's event: `name`, `status`, `attributes`, `raw`,
-    /// `model`, `usage`, `outcome`, `error` and so on. Ids, times and the sequence number are filled in. Without a
-    /// current trace, `fields` must name an `external_trace_id`.
+    /// `model`, `usage`, `outcome`, `error` and so on. Ids, the time, the sequence number and the context are filled
+    /// in. What the protocol has no member for, or not of this type, becomes an attribute. Without a current trace,
+    /// `fields` must name an `external_trace_id`: else the event belongs nowhere, and is dropped and counted.
     pub fn capture_event<T: Serialize + ?Sized>(&self, event_type: EventType, fields: &T) {
         moment(
             self.context_here(),

@@ -121,7 +121,7 @@ impl SpanUpdate {
         if let Some(usage) = &self.usage {
             put_value(payload, settings, Field::Usage, None, usage);
         }
-        if let Some(temperature) = &self.temperature {
+        if let Some(temperature) = self.temperature.as_ref().filter(|t| t.is_finite()) {
             put_value(payload, settings, Field::Temperature, None, temperature);
         }
         for (key, value) in &self.attributes {

@@ -263,6 +263,9 @@ impl Drain {
                 catch_unwind(AssertUnwindSafe(|| encoder.encode(record, payload, lines)))
             {
                 events += encoded.events;
+                if encoded.homeless {
+                    self.counters.dropped(DropReason::Encode, 1);
+                }
                 if encoded.cut_values > 0 {
                     let cut = u64::from(encoded.cut_values);
                     self.counters.dropped(DropReason::ValueCut, cut);

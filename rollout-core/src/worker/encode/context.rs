@@ -43,8 +43,8 @@ impl TraceState {
         }
         for (field, bytes) in draft.fields() {
             match field {
-                Field::UserTraits => self.user_traits = Some(json(bytes, mask)),
-                Field::AccountTraits => self.account_traits = Some(json(bytes, mask)),
+                Field::UserTraits => self.user_traits = Some(traits(bytes, mask)),
+                Field::AccountTraits => self.account_traits = Some(traits(bytes, mask)),
                 Field::Tag if kind == RecordKind::TraceUpdate => {
                     let mut tag = Vec::new();
                     put_text(&String::from_utf8_lossy(bytes), usize::MAX, mask, &mut tag);
@@ -111,6 +111,15 @@ impl TraceState {
             }
         });
     }
+}
+
+/// Traits are a map; what is none becomes the entry `value` of one.
+fn traits(bytes: &[u8], mask: &Masks) -> Vec<u8> {
+    let json = json(bytes, mask);
+    if json.starts_with(b"{") {
+        return json;
+    }
+    [b"{\"value\":".as_slice(), &json, b"}"].concat()
 }
 
 fn json(bytes: &[u8], mask: &Masks) -> Vec<u8> {

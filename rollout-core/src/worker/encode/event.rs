@@ -1,5 +1,6 @@
 //! Writes one event object of the wire, member by member.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use super::masks::Masks;
@@ -118,16 +119,17 @@ impl<'a> Object<'a> {
 pub(super) fn put_text(text: &str, limit: usize, mask: &Masks, out: &mut Vec<u8>) {
     let masked = mask.text(text);
     let text = masked.as_deref().unwrap_or(text);
-    if text.len() <= limit {
-        return json_string(text, out);
+    json_string(&cut(text, limit), out);
+}
+
+/// A text of at most so many code points; a longer one ends in an ellipsis.
+pub(super) fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit || text.char_indices().nth(limit).is_none() {
+        return Cow::Borrowed(text);
     }
-    if text.char_indices().nth(limit).is_none() {
-        json_string(text, out);
-    } else {
-        let kept = text
-            .char_indices()
-            .nth(limit - 1)
-            .map_or(0, |(index, _)| index);
-        json_string(&format!("{}…", &text[..kept]), out);
-    }
+    let kept = text
+        .char_indices()
+        .nth(limit - 1)
+        .map_or(0, |(index, _)| index);
+    Cow::Owned(format!("{}…", &text[..kept]))
 }

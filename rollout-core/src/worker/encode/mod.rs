@@ -4,6 +4,7 @@
 //! format and are masked on the way; what a protocol's limit does not hold is cut and ends in an ellipsis.
 
 mod context;
+mod custom;
 mod event;
 mod masks;
 mod span;
@@ -13,6 +14,7 @@ mod trace;
 use std::cell::Cell;
 use std::io::Write as _;
 
+use custom::Custom;
 use event::{Object, limit, put_text};
 pub(crate) use masks::Masks;
 use time::TimeText;
@@ -56,6 +58,8 @@ struct Draft<'a> {
     tool_call_id: Option<String>,
     /// Values that a line of it has told to be cut.
     cut_values: Cell<u32>,
+    /// Of an event of the program's own.
+    custom: Option<Custom>,
 }
 
 /// What became of a record.
@@ -65,6 +69,8 @@ pub(crate) struct Encoded {
     pub(crate) events: u32,
     /// Values of it that were cut.
     pub(crate) cut_values: u32,
+    /// It belongs to no trace, so that the protocol has no place for it.
+    pub(crate) homeless: bool,
 }
 
 impl Draft<'_> {
@@ -91,6 +97,13 @@ impl Draft<'_> {
 
     fn name(&self) -> Option<&str> {
         self.text(Field::Name).or(self.site.map(|site| site.name))
+    }
+
+    /// The caller's own id of the trace, where this very record names one.
+    fn external_id(&self) -> Option<&str> {
+        self.text(Field::ExternalTraceId)
+            .filter(|id| !id.is_empty())
+            .or(self.custom.as_ref().and_then(Custom::external_id))
     }
 
     fn span_type(&self) -> Option<&str> {
@@ -131,7 +144,17 @@ impl Encoder {
             site,
             tool_call_id: None,
             cut_values: Cell::new(0),
+            custom: None,
         };
+        if let Some(members) = draft.field(Field::Members) {
+            draft.custom = Some(Custom::of(members, &self.masks));
+        }
+        if record.trace == 0 && draft.external_id().is_none() {
+            return Encoded {
+                homeless: true,
+                ..Encoded::default()
+            };
+        }
         match kind {
             RecordKind::ToolCall => {
                 draft.tool_call_id = draft.text(Field::ToolCallId).map(str::to_owned);
@@ -182,6 +205,7 @@ impl Encoder {
         Encoded {
             events: (self.events - before) as u32,
             cut_values: draft.cut_values.get(),
+            homeless: false,
         }
     }
 
@@ -211,10 +235,7 @@ impl Encoder {
         if record.trace != 0 {
             let _ = write!(event.plain_key("trace_id"), "\"{:032x}\"", record.trace);
         }
-        if let Some(external) = draft
-            .text(Field::ExternalTraceId)
-            .or(state.external_id.as_deref())
-        {
+        if let Some(external) = draft.external_id().or(state.external_id.as_deref()) {
             event.text("external_trace_id", external, limit::ID);
         }
         if !is_trace {
@@ -268,15 +289,18 @@ impl Encoder {
         if let Some(name) = draft.name().filter(|_| named) {
             event.text("name", name, limit::NAME);
         }
-        if kind == RecordKind::Custom {
-            if let Some(members) = draft.field(Field::Members) {
-                custom_members(&mut event, members, mask);
-            }
+        let resource = &self.resource;
+        if let Some(custom) = &draft.custom {
+            custom.members(&mut event);
+            event.object("attributes", |attributes| {
+                attributes.members(&resource.attributes);
+                attributes.number("rollout.ns", at % 1000);
+                custom.attributes(attributes);
+            });
         } else {
             if ended {
                 span::status(&mut event, draft);
             }
-            let resource = &self.resource;
             event.object("attributes", |attributes| {
                 attributes.members(&resource.attributes);
                 if draft.event_type == "trace.start" {
@@ -300,17 +324,5 @@ impl Encoder {
         });
         event.end();
         out.push(b'\n');
-    }
-}
-
-/// The members of an event of the user's own: a map in the capture format, its braces taken off.
-fn custom_members(event: &mut Object<'_>, members: &[u8], mask: &Masks) {
-    let mut json = Vec::new();
-    mask.captured(members, &mut json);
-    if let Some(inner) = json
-        .strip_prefix(b"{")
-        .and_then(|json| json.strip_suffix(b"}"))
-    {
-        event.members(inner);
     }
 }

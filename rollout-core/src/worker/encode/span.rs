@@ -247,7 +247,7 @@ pub(super) fn sections(
         event.object("usage", |section| {
             for (key, value) in usage(draft, mask).into_iter().flatten() {
                 if let Some(known) = USAGE.iter().find(|known| **known == key)
-                    && !value.is_null()
+                    && value.as_f64().is_some_and(|number| number >= 0.0)
                 {
                     section.number(known, &value);
                 }

@@ -11,15 +11,18 @@
 )]
 
 use std::{
+    collections::VecDeque,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use rollout_core::event::Event;
 use rollout_server::{
     STORE_FILE,
     ingest::{Encoding, receive},
     open_store,
-    store::Origin,
+    store::{Origin, Pending, Store},
 };
 use rusqlite::{Connection, params_from_iter, types::Value};
 
@@ -27,7 +30,9 @@ use rusqlite::{Connection, params_from_iter, types::Value};
 const TRACES: usize = 500;
 const SPANS: usize = 100;
 const BATCH: usize = 500;
-const ROUNDS: usize = 5;
+/// Batches that wait to be stored at a time.
+const SENDERS: usize = 32;
+const ROUNDS: usize = 3;
 
 fn main() {
     let bodies = bodies();
@@ -120,35 +125,37 @@ fn bodies() -> Vec<String> {
 fn read_and_stored(dir: &Path, bodies: &[String]) -> Duration {
     let store = open_store(dir).unwrap();
     let began = Instant::now();
-    let pending: Vec<_> = bodies
-        .iter()
-        .map(|body| {
-            let received = receive(body.as_bytes(), Encoding::Identity).unwrap();
-            assert!(received.errors.is_empty(), "{:?}", received.errors);
-            store.append(received.events, Origin::Request)
-        })
-        .collect();
-    for pending in pending {
-        pending.wait().unwrap();
-    }
+    store_all(&store, bodies.iter().map(|body| events(body)));
     began.elapsed()
 }
 
 fn stored(dir: &Path, bodies: &[String]) -> Duration {
     let store = open_store(dir).unwrap();
-    let batches: Vec<_> = bodies
-        .iter()
-        .map(|body| receive(body.as_bytes(), Encoding::Identity).unwrap().events)
-        .collect();
+    let batches: Vec<_> = bodies.iter().map(|body| events(body)).collect();
     let began = Instant::now();
-    let pending: Vec<_> = batches
-        .into_iter()
-        .map(|events| store.append(events, Origin::Request))
-        .collect();
-    for pending in pending {
+    store_all(&store, batches.into_iter());
+    began.elapsed()
+}
+
+fn events(body: &str) -> Vec<Event> {
+    let received = receive(body.as_bytes(), Encoding::Identity).unwrap();
+    assert!(received.errors.is_empty(), "{:?}", received.errors);
+    received.events
+}
+
+/// Stores batches as so many senders would that each wait for their answer.
+fn store_all(store: &Arc<dyn Store>, batches: impl Iterator<Item = Vec<Event>>) {
+    let mut waiting = VecDeque::new();
+    for events in batches {
+        if waiting.len() == SENDERS {
+            let first: Option<Pending> = waiting.pop_front();
+            first.unwrap().wait().unwrap();
+        }
+        waiting.push_back(store.append(events, Origin::Request));
+    }
+    for pending in waiting {
         pending.wait().unwrap();
     }
-    began.elapsed()
 }
 
 /// Inserts the rows of the store in a folder into a fresh file of the same shape, table by

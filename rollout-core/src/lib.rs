@@ -1,5 +1,10 @@
 //! The runtime of rollout.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the hot path was measured call by call: see `benches/`"
+)]
+
 pub mod event;
 
 #[cfg(feature = "runtime")]

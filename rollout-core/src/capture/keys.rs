@@ -1,7 +1,8 @@
 //! Which field names are sensitive.
 
 use std::cell::Cell;
-use std::sync::{PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 /// Words that are sensitive wherever they stand in a name.
 const WORDS: &[&str] = &[
@@ -73,26 +74,37 @@ pub(crate) struct StaticName {
 }
 
 /// All such names that were met.
-static NAMES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
+#[derive(Default)]
+struct Names {
+    by_number: Vec<&'static str>,
+    numbers: HashMap<&'static str, u32>,
+}
+
+static NAMES: LazyLock<RwLock<Names>> = LazyLock::new(RwLock::default);
 
 /// The name of a number.
 pub(crate) fn static_name(id: u32) -> Option<&'static str> {
     let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
-    names.get(id as usize).copied()
+    names.by_number.get(id as usize).copied()
 }
 
 #[cold]
 fn number(name: &'static str) -> u32 {
     let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-    let known = names.iter().position(|known| *known == name);
-    let index = known.unwrap_or_else(|| {
-        names.push(name);
-        names.len() - 1
-    });
-    index as u32
+    if let Some(known) = names.numbers.get(name) {
+        return *known;
+    }
+    let id = names.by_number.len() as u32;
+    names.by_number.push(name);
+    names.numbers.insert(name, id);
+    id
 }
 
-const SEEN: usize = 64;
+/// Places that are looked at for one name.
+const PROBES: usize = 4;
+
+/// Names that a thread remembers; a power of two.
+const SEEN: usize = 128;
 
 thread_local! {
     static CACHE: [Cell<Seen>; SEEN] = const {
@@ -128,29 +140,40 @@ impl KeyMatcher {
     #[inline]
     pub(crate) fn static_name(&self, name: &'static str) -> StaticName {
         let (address, length) = (name.as_ptr() as usize, name.len());
-        let slot = (address ^ (address >> 6) ^ length) % SEEN;
-        CACHE.with(|cache| {
-            let seen = cache[slot].get();
+        // Multiplied by the golden ratio, neighbours end far apart: the high bits name the slot.
+        let slot =
+            (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SEEN.ilog2());
+        let slot = slot as usize;
+        for probe in 0..PROBES {
+            // A closure this small is compiled into the caller.
+            let seen = CACHE.with(|cache| cache[(slot + probe) % SEEN].get());
             if seen.address == address && seen.length == length && seen.matcher == self.id {
                 return seen.name;
             }
-            let name = self.meet(name);
-            cache[slot].set(Seen {
-                address,
-                length,
-                matcher: self.id,
-                name,
-            });
-            name
-        })
+        }
+        self.meet(name, slot)
     }
 
     #[cold]
-    fn meet(&self, name: &'static str) -> StaticName {
-        StaticName {
-            id: number(name),
-            sensitive: self.is_sensitive(name),
-        }
+    fn meet(&self, name: &'static str, slot: usize) -> StaticName {
+        let seen = Seen {
+            address: name.as_ptr() as usize,
+            length: name.len(),
+            matcher: self.id,
+            name: StaticName {
+                id: number(name),
+                sensitive: self.is_sensitive(name),
+            },
+        };
+        CACHE.with(|cache| {
+            let mut places = (slot..slot + PROBES).map(|place| &cache[place % SEEN]);
+            let free = places.find(|place| place.get().matcher == 0);
+            // Where all places are taken, any name may make room.
+            let place =
+                free.unwrap_or_else(|| &cache[(slot + seen.name.id as usize % PROBES) % SEEN]);
+            place.set(seen);
+        });
+        seen.name
     }
 
     /// Whether the value under this name must not be recorded.

@@ -227,10 +227,16 @@ fn replace(scope: Option<Arc<Scope>>) -> Option<Arc<Scope>> {
         .flatten()
 }
 
+/// Whether a thread may be in a scope.
+#[inline(always)]
+pub(crate) fn any_scope() -> bool {
+    USED.load(Ordering::Relaxed)
+}
+
 /// Adds the fields of the scope that this thread is in.
 #[inline(always)]
 pub(crate) fn append_scope(payload: &mut Vec<u8>) {
-    if USED.load(Ordering::Relaxed) {
+    if any_scope() {
         append_scope_of_thread(payload);
     }
 }

@@ -51,14 +51,26 @@ impl Thread {
         self.clear();
     }
 
-    /// Ends the span that the last record has begun, inside that record; `false` where something came between.
+    /// The same where there is no payload.
     #[inline(always)]
+    pub(crate) fn push_open_bare(&mut self, record: Record) {
+        self.lane.push_open(record, &[]);
+    }
+
+    /// Ends the span that the last record has begun, inside that record; `false` where something came between.
+    #[inline]
     pub(crate) fn end_open(&mut self, span: u64, status: u8, at: u64) -> bool {
         let ended = self.lane.end_open(span, status, at, &self.payload);
         if ended {
             self.clear();
         }
         ended
+    }
+
+    /// The same where there is no payload.
+    #[inline(always)]
+    pub(crate) fn end_open_bare(&mut self, span: u64, status: u8, at: u64) -> bool {
+        self.lane.end_open(span, status, at, &[])
     }
 
     #[inline]
@@ -92,12 +104,20 @@ thread_local! {
 ///
 /// `None`, and nothing is recorded, where the client is gone, its queues are full, or this is a call from within a
 /// capture (an annotated `Serialize`, `Debug`, allocator): such calls pass untraced.
-#[inline(always)]
+#[inline]
 pub(crate) fn with_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
     if client == 0 {
         return None;
     }
-    let mut f = Some(f);
+    if THREADS.try_with(|_| ()).is_err() {
+        return torn_down(client, f);
+    }
+    with_live_thread(client, f)
+}
+
+/// The same, but `None` also where the thread is being torn down. What `f` does is compiled into the caller.
+#[inline(always)]
+pub(crate) fn with_live_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
     let done = THREADS.try_with(|threads| {
         let mut threads = threads.try_borrow_mut().ok()?;
         let thread = match &mut threads.last {
@@ -107,17 +127,15 @@ pub(crate) fn with_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> O
                 threads.last.as_mut()?
             }
         };
-        Some(f.take()?(thread))
+        Some(f(thread))
     });
-    match done {
-        Ok(done) => done,
-        Err(_) => torn_down(client, f?),
-    }
+    done.ok().flatten()
 }
 
 /// What a thread records that is being torn down, in the destructors of its other thread-locals: each time with
 /// means of its own.
 #[cold]
+#[inline(never)]
 fn torn_down<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
     thread_local! {
         // No destructor, so that it outlives `THREADS`.

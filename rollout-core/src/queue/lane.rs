@@ -27,7 +27,7 @@ struct Chunk {
     committed: AtomicUsize,
     /// The chunk that follows, once this one is left.
     next: OnceLock<Arc<Chunk>>,
-    words: [AtomicU64; CHUNK_WORDS],
+    words: Box<[AtomicU64]>,
 }
 
 impl Chunk {
@@ -35,7 +35,9 @@ impl Chunk {
         Arc::new(Self {
             committed: AtomicUsize::new(0),
             next: OnceLock::new(),
-            words: [const { AtomicU64::new(0) }; CHUNK_WORDS],
+            words: std::iter::repeat_with(AtomicU64::default)
+                .take(CHUNK_WORDS)
+                .collect(),
         })
     }
 }
@@ -282,9 +284,12 @@ fn put(slots: &[AtomicU64], bytes: &[u8]) {
         slot.store(u64::from_le_bytes(*word), Ordering::Relaxed);
     }
     if let Some(slot) = slots.get(whole.len()) {
-        let mut word = [0; 8];
-        word[..rest.len()].copy_from_slice(rest);
-        slot.store(u64::from_le_bytes(word), Ordering::Relaxed);
+        // Seven bytes at most: a call to copy them would take longer.
+        let word = rest
+            .iter()
+            .rev()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        slot.store(word, Ordering::Relaxed);
     }
 }
 
@@ -387,7 +392,7 @@ impl LaneReader {
         if record.at > until {
             return false;
         }
-        record.kind = END_OF + record.kind;
+        record.kind += END_OF;
         self.take(record, (words[SITE] >> 32) as usize, into);
         self.open = None;
         true
@@ -416,10 +421,10 @@ impl LaneReader {
         self.shared.closed.load(Ordering::Acquire)
             && self.chunk.next.get().is_none()
             && self.position >= self.chunk.committed.load(Ordering::Acquire)
-            && !self
+            && self
                 .open
                 .and_then(|open| self.header(open))
-                .is_some_and(|words| words[HEAD] & WHOLE != 0)
+                .is_none_or(|words| words[HEAD] & WHOLE == 0)
     }
 
     fn header(&self, at: usize) -> Option<[u64; HEADER_WORDS]> {

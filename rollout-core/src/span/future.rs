@@ -195,6 +195,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         let polled = match this.state {
+            State::New { .. } if !context::is_on() => return poll_inner(this.inner.as_mut(), cx),
             State::New { .. } => first_poll(this.inner.as_mut(), this.state, cx),
             State::Open { opened, .. } => {
                 let _restore = Restore::enter(opened.context);
@@ -223,6 +224,7 @@ fn poll_inner<F: Future>(inner: Pin<&mut Option<F>>, cx: &mut TaskContext<'_>) -
     }
 }
 
+#[inline(never)]
 fn first_poll<F: Future, E>(
     inner: Pin<&mut Option<F>>,
     state: &mut State<E>,
@@ -236,9 +238,6 @@ fn first_poll<F: Future, E>(
     else {
         return poll_inner(inner, cx);
     };
-    if !context::is_on() {
-        return poll_inner(inner, cx);
-    }
     let mut opened = None;
     match start {
         Starts::Inner => {

@@ -57,10 +57,6 @@ fn keep_outer(trace: u128, outer: Context) {
 
 /// Opens a span and enters it.
 #[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "switched off, a call must cost a load and a branch"
-)]
 pub fn enter(site: &'static CallSite) -> Entered {
     let mut entered = Entered::NOTHING;
     if context::is_on() {
@@ -71,10 +67,6 @@ pub fn enter(site: &'static CallSite) -> Entered {
 
 /// Opens a span and enters it; `start` says what it starts with, and runs only if it is recorded.
 #[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "switched off, a call must cost a load and a branch"
-)]
 pub fn enter_with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Entered {
     let mut entered = Entered::NOTHING;
     if context::is_on() {

@@ -4,7 +4,8 @@ use super::record::{EndStatus, Field, PutField, RecordKind, WITH_TRACE};
 use super::start::{End, Start};
 use crate::clock::{self, Ticks};
 use crate::context::{
-    self, Context, ROOT, SAMPLED, Thread, UNSAMPLED, UNWINDING, append_scope, with_thread,
+    self, Context, ROOT, SAMPLED, Thread, UNSAMPLED, UNWINDING, any_scope, append_scope,
+    with_live_thread, with_thread,
 };
 use crate::queue::Record;
 use crate::site::{CallSite, Kind};
@@ -86,12 +87,18 @@ pub(crate) fn open(
 #[inline(always)]
 pub(crate) fn open_bare(site: &'static CallSite, slot: &mut Option<Opened>) {
     let outer = context::current();
-    if outer.flags & SAMPLED == 0 || site.begins_trace() {
-        return open_otherwise(site, slot);
+    let is_plain =
+        outer.flags & SAMPLED != 0 && !site.begins_trace() && outer.client != 0 && !any_scope();
+    let opened = is_plain
+        && with_live_thread(outer.client, |thread| {
+            let record = begin_record(thread, site, outer);
+            thread.push_open_bare(record);
+            *slot = Some(opened_by(thread, site, record));
+        })
+        .is_some();
+    if !opened {
+        open_otherwise(site, slot);
     }
-    with_thread(outer.client, |thread| {
-        start_span_here(thread, site, outer, slot)
-    });
 }
 
 #[inline(never)]
@@ -107,21 +114,18 @@ fn start_span(
     outer: Context,
     slot: &mut Option<Opened>,
 ) {
-    start_span_here(thread, site, outer, slot);
+    append_scope(&mut thread.payload);
+    let record = begin_record(thread, site, outer);
+    thread.push_open(record);
+    *slot = Some(opened_by(thread, site, record));
 }
 
 #[inline(always)]
-fn start_span_here(
-    thread: &mut Thread,
-    site: &'static CallSite,
-    outer: Context,
-    slot: &mut Option<Opened>,
-) {
-    append_scope(&mut thread.payload);
+fn begin_record(thread: &mut Thread, site: &'static CallSite, outer: Context) -> Record {
     let site_id = site.id();
     let span = thread.span_id();
     let at = clock::now();
-    thread.push_open(Record {
+    Record {
         kind: start_kind(site) as u8,
         flags: 0,
         status: 0,
@@ -131,18 +135,22 @@ fn start_span_here(
         start: at,
         at,
         site: site_id,
-    });
-    *slot = Some(Opened {
+    }
+}
+
+#[inline(always)]
+fn opened_by(thread: &Thread, site: &'static CallSite, record: Record) -> Opened {
+    Opened {
         context: Context {
-            trace: outer.trace,
-            span,
+            trace: record.trace,
+            span: record.span,
             client: thread.id,
             flags: SAMPLED | unwinding(),
         },
-        parent: outer.span,
-        start: at,
+        parent: record.parent,
+        start: record.start,
         site,
-    });
+    }
 }
 
 /// Opens a fresh trace, with a root span unless the site is a bare trace.
@@ -239,12 +247,20 @@ pub(crate) fn close(opened: &Opened, status: EndStatus, finish: impl FnOnce(&mut
 pub(crate) fn close_bare(opened: &Opened, status: EndStatus) {
     if opened.is_sampled() {
         let at = clock::now();
-        with_thread(opened.context.client, |thread| {
-            if !thread.end_open(opened.context.span, status as u8, at) {
-                push_end(thread, opened, status, at);
-            }
+        let ended = with_live_thread(opened.context.client, |thread| {
+            thread.end_open_bare(opened.context.span, status as u8, at)
         });
+        if ended != Some(true) {
+            close_otherwise(opened, status, at);
+        }
     }
+}
+
+#[inline(never)]
+fn close_otherwise(opened: &Opened, status: EndStatus, at: Ticks) {
+    with_thread(opened.context.client, |thread| {
+        push_end(thread, opened, status, at);
+    });
 }
 
 /// The part that is compiled once for all who capture.

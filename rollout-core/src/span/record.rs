@@ -32,17 +32,14 @@ const TRACE_END: u8 = END_OF + RecordKind::TraceStart as u8;
 impl RecordKind {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
-            SPAN_END => Self::SpanEnd,
-            TOOL_RESULT => Self::ToolResult,
-            TRACE_END => Self::TraceEnd,
             1 => Self::TraceStart,
-            2 => Self::TraceEnd,
+            2 | TRACE_END => Self::TraceEnd,
             3 => Self::TraceUpdate,
             4 => Self::SpanStart,
             5 => Self::SpanUpdate,
-            6 => Self::SpanEnd,
+            6 | SPAN_END => Self::SpanEnd,
             7 => Self::ToolCall,
-            8 => Self::ToolResult,
+            8 | TOOL_RESULT => Self::ToolResult,
             9 => Self::Message,
             10 => Self::Feedback,
             11 => Self::Signal,

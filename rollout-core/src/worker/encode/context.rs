@@ -6,9 +6,9 @@ use super::{Draft, Field, Masks, Object, RecordKind, TraceState, limit, put_text
 /// What one event alone says of its context.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
-    user_id: Option<String>,
-    session_id: Option<String>,
-    conversation_id: Option<String>,
+    user: Option<String>,
+    session: Option<String>,
+    conversation: Option<String>,
 }
 
 impl TraceState {
@@ -35,9 +35,9 @@ impl TraceState {
                 Field::ConversationId if of_the_trace => self.conversation_id = text(),
                 Field::ExternalTraceId if of_the_trace => self.external_id = text(),
                 Field::AccountId => self.account_id = text(),
-                Field::UserId => overlay.get_or_insert_default().user_id = text(),
-                Field::SessionId => overlay.get_or_insert_default().session_id = text(),
-                Field::ConversationId => overlay.get_or_insert_default().conversation_id = text(),
+                Field::UserId => overlay.get_or_insert_default().user = text(),
+                Field::SessionId => overlay.get_or_insert_default().session = text(),
+                Field::ConversationId => overlay.get_or_insert_default().conversation = text(),
                 _ => {}
             }
         }
@@ -67,7 +67,7 @@ impl TraceState {
     /// Members of `context`.
     pub(super) fn context(&self, context: &mut Object<'_>, overlay: Option<&Overlay>) {
         let user = overlay
-            .and_then(|overlay| overlay.user_id.as_ref())
+            .and_then(|overlay| overlay.user.as_ref())
             .or(self.user_id.as_ref());
         if let Some(user) = user {
             context.text("user_id", user, limit::ID);
@@ -84,13 +84,13 @@ impl TraceState {
                 .extend_from_slice(traits);
         }
         let session = overlay
-            .and_then(|overlay| overlay.session_id.as_ref())
+            .and_then(|overlay| overlay.session.as_ref())
             .or(self.session_id.as_ref());
         if let Some(session) = session {
             context.text("session_id", session, limit::ID);
         }
         let conversation = overlay
-            .and_then(|overlay| overlay.conversation_id.as_ref())
+            .and_then(|overlay| overlay.conversation.as_ref())
             .or(self.conversation_id.as_ref());
         if let Some(conversation) = conversation {
             context.text("conversation_id", conversation, limit::ID);

@@ -7,7 +7,7 @@
 )]
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{ChildStdout, Stdio};
 use std::sync::Arc;
@@ -18,23 +18,33 @@ use rollout_server::query::{SpanRow, TraceQuery, TraceSummary};
 use rollout_server::store::Store;
 use rollout_tests::events::{of_type, spooled};
 use rollout_tests::program::{Program, command};
+use rollout_tests::wait_until;
 
 /// What may be missing: what happened in the last moments.
 const LAST_MOMENTS_US: u64 = 50_000;
 
-/// A lap that the program reported: its number, and when it was over.
-fn report(line: &str) -> (u64, u64) {
-    let (lap, at) = line.split_once(' ').expect("two numbers");
-    (
-        lap.parse().expect("a lap"),
-        at.parse().expect("microseconds"),
-    )
+/// What the program reports, at microseconds since its start.
+enum Report {
+    /// The end of a lap.
+    Lap(u64),
+    /// A thread of it has waked that meant to wait so many microseconds.
+    Tick(u64),
+}
+
+fn report(line: &str) -> (Report, u64) {
+    let words: Vec<_> = line.split(' ').collect();
+    let number = |index: usize| words[index].parse().expect("a number");
+    let report = match words[0] {
+        "lap" => Report::Lap(number(1)),
+        _ => Report::Tick(number(1)),
+    };
+    (report, number(2))
 }
 
 struct Marathon {
     program: Program,
-    reports: BufReader<ChildStdout>,
-    laps: Vec<(u64, u64)>,
+    output: BufReader<ChildStdout>,
+    reports: Vec<(Report, u64)>,
 }
 
 impl Marathon {
@@ -44,18 +54,18 @@ impl Marathon {
         let stdout = program.child().stdout.take().expect("a pipe");
         Self {
             program,
-            reports: BufReader::new(stdout),
-            laps: Vec::new(),
+            output: BufReader::new(stdout),
+            reports: Vec::new(),
         }
     }
 
     /// Reads on until the program has been running for this long, by its own clock.
     fn run_to(&mut self, until_us: u64) {
         let mut line = String::new();
-        while self.laps.last().is_none_or(|(_, at)| *at < until_us) {
+        while self.reports.last().is_none_or(|(_, at)| *at < until_us) {
             line.clear();
-            self.reports.read_line(&mut line).expect("a line");
-            self.laps.push(report(line.trim_end()));
+            self.output.read_line(&mut line).expect("a line");
+            self.reports.push(report(line.trim_end()));
         }
     }
 
@@ -64,41 +74,77 @@ impl Marathon {
         self.program.child().kill().expect("it runs");
         let ended = self.program.end();
         assert_eq!(ended.status.code(), None, "{}", ended.stderr);
-        for line in self.reports.lines() {
-            self.laps.push(report(&line.expect("a line")));
-        }
-        let (_, last) = *self.laps.last().expect("it ran");
-        self.laps
+        let mut rest = String::new();
+        self.output.read_to_string(&mut rest).expect("text");
+        // The last line may be torn.
+        self.reports.extend(
+            rest.split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'))
+                .map(|line| report(line.trim_end())),
+        );
+        let (_, last) = *self.reports.last().expect("it ran");
+        let until = last.saturating_sub(LAST_MOMENTS_US + 2 * lateness(&self.reports, last));
+        self.reports
             .iter()
-            .filter(|(_, at)| at + LAST_MOMENTS_US <= last)
-            .map(|(lap, _)| *lap)
+            .filter(|(_, at)| *at <= until)
+            .filter_map(|(report, _)| match report {
+                Report::Lap(lap) => Some(*lap),
+                Report::Tick(_) => None,
+            })
             .collect()
     }
 }
 
-/// The one trace of a store that has read this spool, and its spans.
-fn stored(dir: &Path, store: &Arc<dyn Store>) -> (TraceSummary, Vec<SpanRow>) {
-    sync_once(dir, store).expect("it is read");
-    let mut page = store
-        .traces(&TraceQuery {
+/// How late the machine let a thread of the program wake, at worst. The worker may be that late twice: to see
+/// what there is, and to write it.
+fn lateness(reports: &[(Report, u64)], last: u64) -> u64 {
+    let mut before = 0;
+    let mut worst = 0;
+    let mut pause = 0;
+    for (report, at) in reports {
+        if let Report::Tick(meant) = report {
+            pause = *meant;
+            worst = worst.max(at.saturating_sub(before + pause));
+            before = *at;
+        }
+    }
+    worst.max(last.saturating_sub(before + pause))
+}
+
+/// The one trace of a store that has read this spool, once it is there.
+fn stored(dir: &Path, store: &Arc<dyn Store>) -> TraceSummary {
+    wait_until("a trace in the store", || {
+        sync_once(dir, store).expect("it is read");
+        let query = TraceQuery {
             limit: 10,
             ..TraceQuery::default()
-        })
-        .expect("the traces");
-    assert_eq!(page.traces.len(), 1);
-    let trace = page.traces.remove(0);
-    let spans = store
-        .spans(&trace.trace_id, 0, 10_000)
-        .expect("the spans")
-        .expect("the trace is there");
-    (trace, spans.spans)
+        };
+        let mut page = store.traces(&query).expect("the traces");
+        assert!(page.traces.len() < 2);
+        page.traces.pop()
+    })
+}
+
+/// All spans of a trace, in tree order.
+fn spans(store: &Arc<dyn Store>, trace: &TraceSummary) -> Vec<SpanRow> {
+    let mut all = Vec::new();
+    loop {
+        let page = store
+            .spans(&trace.trace_id, all.len() as u64, 10_000)
+            .expect("the spans")
+            .expect("the trace is there");
+        all.extend(page.spans);
+        if all.len() as u64 >= page.total {
+            return all;
+        }
+    }
 }
 
 #[test]
 fn what_happened_is_in_the_spool_but_for_the_last_moments() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut marathon = Marathon::start(dir.path());
-    marathon.run_to(300_000);
+    marathon.run_to(1_000_000);
     let laps = marathon.kill();
     assert!(!laps.is_empty());
     let events = spooled(dir.path());
@@ -121,13 +167,15 @@ fn open_spans_are_running_while_the_process_lives_and_interrupted_once_it_is_gon
     let store = open_store(of_store.path()).expect("a store");
     let mut marathon = Marathon::start(dir.path());
     marathon.run_to(100_000);
-    let (trace, spans) = stored(dir.path(), &store);
+    let trace = stored(dir.path(), &store);
+    let open = spans(&store, &trace);
     assert_eq!(trace.status, "running");
-    assert_eq!(spans[0].name.as_deref(), Some("marathon"));
-    assert_eq!(spans[0].status, "running");
+    assert_eq!(open[0].name.as_deref(), Some("marathon"));
+    assert_eq!(open[0].status, "running");
     marathon.run_to(200_000);
     let laps = marathon.kill();
-    let (trace, spans) = stored(dir.path(), &store);
+    let trace = stored(dir.path(), &store);
+    let spans = spans(&store, &trace);
     assert_eq!(trace.status, "interrupted");
     assert_eq!(spans[0].name.as_deref(), Some("marathon"));
     assert_eq!(spans[0].status, "interrupted");

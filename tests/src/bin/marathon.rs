@@ -1,5 +1,6 @@
-//! An agent that runs until it is killed. It reports each lap on stdout when it is over: its number, and the
-//! microseconds since the start.
+//! An agent that runs until it is killed. It reports each lap on stdout when it is over: `lap`, its number, and the
+//! microseconds since the start. A second thread that does nothing but wake reports when it did: `tick`, the
+//! microseconds that it meant to wait, and those since the start.
 
 #![expect(
     clippy::expect_used,
@@ -28,15 +29,30 @@ fn marathon(start: Instant) -> ! {
     for number in 0.. {
         lap(number);
         let at = start.elapsed().as_micros();
-        writeln!(stdout, "{number} {at}").expect("somebody reads it");
-        stdout.flush().expect("somebody reads it");
+        writeln!(stdout, "lap {number} {at}").expect("somebody reads it");
         // An agent mostly waits for others.
         thread::park_timeout(Duration::from_micros(500));
     }
     unreachable!("there is always another lap")
 }
 
+/// How late the machine lets a thread wake that waits as the worker does.
+fn tick(start: Instant) -> ! {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut stdout = std::io::stdout();
+    loop {
+        let from = Instant::now();
+        while from.elapsed() < PAUSE {
+            thread::park_timeout(PAUSE.saturating_sub(from.elapsed()));
+        }
+        let at = start.elapsed().as_micros();
+        writeln!(stdout, "tick {} {at}", PAUSE.as_micros()).expect("somebody reads it");
+    }
+}
+
 fn main() {
     let _guard = rollout::init().expect("the test configures it well");
-    marathon(Instant::now());
+    let start = Instant::now();
+    thread::spawn(move || tick(start));
+    marathon(start);
 }

@@ -43,10 +43,10 @@ pub(super) struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     pub(super) fn of(event: &'a Event) -> Self {
-        let mut attributes = Self {
-            usage: event.usage.clone().into(),
-            ..Self::default()
-        };
+        let mut attributes = Self::default();
+        if !event.usage.is_empty() {
+            attributes.usage = event.usage.clone().into();
+        }
         for (name, value) in event
             .attributes
             .as_ref()

@@ -299,16 +299,15 @@ pub(super) fn span_payloads(
     row: i64,
     span: &SpanState<'_>,
 ) -> Result<(), StoreError> {
-    let table = "span_payloads";
     put(
         connection,
-        table,
+        PUT_INTO_SPAN,
         payload::id(row, payload::INPUT),
         span.input,
     )?;
     put(
         connection,
-        table,
+        PUT_INTO_SPAN,
         payload::id(row, payload::OUTPUT),
         span.output,
     )?;
@@ -316,7 +315,7 @@ pub(super) fn span_payloads(
     let preview = span.preview.filter(|_| span.output.is_none());
     put(
         connection,
-        table,
+        PUT_INTO_SPAN,
         payload::id(row, payload::PREVIEW),
         preview,
     )?;
@@ -325,7 +324,7 @@ pub(super) fn span_payloads(
         let said = Some((span.attributes.at, body.as_str()));
         put(
             connection,
-            table,
+            PUT_INTO_SPAN,
             payload::id(row, payload::ATTRIBUTES),
             said,
         )?;
@@ -338,7 +337,6 @@ pub(super) fn trace_payloads(
     row: i64,
     trace: &TraceState<'_>,
 ) -> Result<(), StoreError> {
-    let table = "trace_payloads";
     let agent = trace.agent.map(|(at, agent)| (at, to_json(agent)));
     let ids = trace.ids.map(|(at, ids)| (at, to_json(ids)));
     let attributes = trace
@@ -351,7 +349,7 @@ pub(super) fn trace_payloads(
         (payload::ATTRIBUTES, attributes),
     ] {
         let said = said.as_ref().map(|(at, body)| (*at, body.as_str()));
-        put(connection, table, payload::id(row, what), said)?;
+        put(connection, PUT_INTO_TRACE, payload::id(row, what), said)?;
     }
     for (what, said) in [
         (payload::INPUT, trace.input),
@@ -359,19 +357,30 @@ pub(super) fn trace_payloads(
         (payload::USER_TRAITS, trace.user_traits),
         (payload::ACCOUNT_TRAITS, trace.account_traits),
     ] {
-        put(connection, table, payload::id(row, what), said)?;
+        put(connection, PUT_INTO_TRACE, payload::id(row, what), said)?;
     }
     Ok(())
 }
 
-/// Writes a payload, unless a later one is there.
-fn put(connection: &Connection, table: &str, id: i64, said: Said<'_>) -> Result<(), StoreError> {
+/// Says how a payload is written to a table, unless a later one is there.
+macro_rules! put_into {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (id, at, body) VALUES (?1, ?2, ?3) ON CONFLICT (id)
+              DO UPDATE SET at = excluded.at, body = excluded.body WHERE excluded.at >= at"
+        )
+    };
+}
+
+const PUT_INTO_TRACE: &str = put_into!("trace_payloads");
+const PUT_INTO_SPAN: &str = put_into!("span_payloads");
+
+fn put(connection: &Connection, sql: &str, id: i64, said: Said<'_>) -> Result<(), StoreError> {
     if let Some((at, body)) = said {
         connection
-            .prepare_cached(&format!(
-                "INSERT INTO {table} (id, at, body) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET at = excluded.at, body = excluded.body WHERE excluded.at >= at"
-            ))?
+            .prepare_cached(sql)?
             .execute(params![id, at, body])?;
     }
     Ok(())

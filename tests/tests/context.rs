@@ -146,6 +146,27 @@ fn futures_that_take_turns_on_one_thread_are_not_mixed_up() {
 }
 
 #[test]
+fn what_is_dropped_before_its_end_is_cancelled() {
+    let (client, memory) = in_memory(|builder| builder);
+    {
+        let future = client.trace("trace").in_scope_async(async |trace| {
+            let tool = trace.tool("tool");
+            tool.in_scope_async(async |_| std::future::pending::<()>().await)
+                .await;
+        });
+        let mut future = std::pin::pin!(future);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+    }
+    let events = flushed(&client, &memory);
+    for (event_type, name) in [("tool.result", "tool"), ("trace.end", "trace")] {
+        let end = the(&events, event_type, name);
+        assert_eq!(end["status"], "cancelled", "{name}");
+        assert_eq!(end["outcome"]["success"], false);
+    }
+}
+
+#[test]
 fn after_a_panic_the_thread_is_where_it_was() {
     let ((), captured) = testing::capture(|| {
         client().span("task").name("outer").in_scope(|_| {

@@ -123,6 +123,7 @@ impl TraceBuilder {
             opened: opened.unwrap_or(Opened::nothing(outer)),
             name,
             owned: true,
+            cancels: false,
             ended: AtomicBool::new(false),
             output: std::sync::Mutex::default(),
         }
@@ -136,9 +137,10 @@ impl TraceBuilder {
         value
     }
 
-    /// Runs an async `body` inside the trace and ends it; an `Err` marks it failed.
+    /// Runs an async `body` inside the trace and ends it; an `Err` marks it failed, a drop before that `cancelled`.
     pub async fn in_scope_async<R: Outcome>(self, body: impl AsyncFnOnce(&Trace) -> R) -> R {
-        let trace = self.start();
+        let mut trace = self.start();
+        trace.cancels = true;
         let restore = Restore::enter(trace.context());
         let future = body(&trace).in_current_span();
         drop(restore);
@@ -168,6 +170,8 @@ pub struct Trace {
     opened: Opened,
     name: String,
     owned: bool,
+    /// A drop before the end is a cancellation.
+    cancels: bool,
     ended: AtomicBool,
     output: std::sync::Mutex<Option<Value>>,
 }
@@ -188,6 +192,7 @@ impl Trace {
             opened: Opened::view(Context { span: 0, ..context }),
             name: String::new(),
             owned: false,
+            cancels: false,
             ended: AtomicBool::new(false),
             output: std::sync::Mutex::default(),
         }
@@ -353,7 +358,12 @@ impl Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        let status = opened::status_of_drop(&self.opened, EndStatus::Ok);
+        let otherwise = if self.cancels {
+            EndStatus::Cancelled
+        } else {
+            EndStatus::Ok
+        };
+        let status = opened::status_of_drop(&self.opened, otherwise);
         self.close(status, |_| {});
     }
 }

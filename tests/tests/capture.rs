@@ -385,6 +385,24 @@ fn values_that_look_like_keys_are_masked_wherever_they_stand() {
 }
 
 #[test]
+fn the_preview_of_a_stream_shows_no_half_of_a_key() {
+    let key = keys().remove(0);
+    let (client, memory) = in_memory(|builder| builder);
+    // The last 4096 bytes begin in the middle of the key.
+    let tail = "y".repeat(4096 - key.len() / 2 - 1);
+    let llm = client.llm("llm").stream(true).start();
+    for text in ["x".repeat(20_000), format!(" {key} "), tail.clone()] {
+        llm.record_chunk(&text);
+    }
+    llm.end();
+    let events = flushed(&client, &memory);
+    let end = the(&events, "llm.stream_end", "llm");
+    assert!(!end.to_string().contains(&key[key.len() / 2 + 2..]));
+    let preview = end["raw"]["stream_preview"].as_str().expect("a preview");
+    assert!(preview.len() <= 4096 && preview.ends_with(&tail));
+}
+
+#[test]
 fn what_merely_begins_like_a_key_stays() {
     for text in [
         "task-force and risk-taking",

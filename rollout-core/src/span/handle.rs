@@ -21,8 +21,9 @@ use crate::context::{Context, Restore};
 use crate::event::Usage;
 use crate::id::{SpanId, TraceId};
 
-/// The text of a stream that is kept as its preview, in bytes.
-const PREVIEW_BYTES: usize = 4 * 1024;
+/// The text of a stream that is kept for its preview, in bytes: twice what is shown, so that a key that begins before
+/// the preview does is seen whole by those who mask it.
+const PREVIEW_BYTES: usize = 8 * 1024;
 
 /// The text of a stream that is kept as its output, in bytes.
 const STREAM_BYTES: usize = 64 * 1024;

@@ -318,10 +318,13 @@ pub(super) fn sections(
                 .extend_from_slice(if internal { b"true" } else { b"false" });
         });
     }
-    raw(event, kind, draft, is_trace);
+    raw(event, kind, draft, is_trace, mask);
 }
 
-fn raw(event: &mut Object<'_>, kind: RecordKind, draft: &Draft<'_>, is_trace: bool) {
+/// The end of a stream's text that is shown, in bytes.
+const PREVIEW_BYTES: usize = 4 * 1024;
+
+fn raw(event: &mut Object<'_>, kind: RecordKind, draft: &Draft<'_>, is_trace: bool, mask: &Masks) {
     let (input, output) = match kind {
         RecordKind::ToolCall | RecordKind::ToolResult if !is_trace => ("arguments", "result"),
         _ => ("input", "output"),
@@ -334,7 +337,10 @@ fn raw(event: &mut Object<'_>, kind: RecordKind, draft: &Draft<'_>, is_trace: bo
             raw.captured(output, value);
         }
         if let Some(preview) = draft.text(Field::StreamPreview) {
-            raw.text("stream_preview", preview, usize::MAX);
+            let masked = mask.text(preview);
+            let preview = masked.as_deref().unwrap_or(preview);
+            let from = preview.ceil_char_boundary(preview.len().saturating_sub(PREVIEW_BYTES));
+            json_string(&preview[from..], raw.plain_key("stream_preview"));
         }
     });
 }

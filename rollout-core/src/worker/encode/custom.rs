@@ -9,7 +9,7 @@ use crate::event::limit::{ERROR_MESSAGE, ID, LABEL, NAME, TITLE, WORD};
 use crate::event::parse_time;
 
 /// What the protocol says of a member.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Form {
     /// A text of so many code points.
     Text(usize),
@@ -213,18 +213,18 @@ fn fit(
     rest: &mut Map<String, Value>,
 ) -> Result<Option<Value>, Value> {
     Ok(Some(match (form, value) {
-        (Anything, value) => value,
-        (_, Value::Null) => return Ok(None),
+        (form, Value::Null) if form != Anything => return Ok(None),
         (Text(limit), Value::String(text)) => cut(&text, limit).into_owned().into(),
         (Time, Value::String(text)) => match parse_time(&text) {
             Ok(time) => format!("{time:.6}").into(),
             Err(_) => return Err(Value::String(text)),
         },
+        (Anything, value)
+        | (Number, value @ Value::Number(_))
+        | (Flag, value @ Value::Bool(_))
+        | (Form::Map, value @ Value::Object(_)) => value,
         (Count, value) if value.is_u64() => value,
         (Amount, value) if value.as_f64().is_some_and(|number| number >= 0.0) => value,
-        (Number, value @ Value::Number(_)) => value,
-        (Flag, value @ Value::Bool(_)) => value,
-        (Form::Map, value @ Value::Object(_)) => value,
         (Section(forms), Value::Object(members)) => {
             fit_all(forms, members, &format!("{name}."), rest).into()
         }

@@ -1,0 +1,1 @@
+//! What tracing costs the program that is traced, side by side with the peers: `cargo bench -p rollout-bench`.

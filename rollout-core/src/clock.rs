@@ -2,12 +2,11 @@
 //!
 //! A caller reads *ticks* and nothing else: where the kernel itself keeps time by the processor's time stamp
 //! counter (so it is constant, does not stop, and agrees between cores), a tick is one of its counts; elsewhere
-//! it is a nanosecond of [`Instant`]. The worker turns ticks into wall-clock nanoseconds by interpolation between
-//! two readings of both clocks, the first taken when the program was first traced and the second just now, so no
-//! calibration ever delays a start, and the error stays that of one reading.
+//! it is a nanosecond of [`Instant`]. The worker turns ticks into wall-clock nanoseconds by what it has read of both
+//! clocks since the program was first traced ([`Wall`]), so no calibration ever delays a start.
 
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A reading of the fast clock. Only differences and [`Wall::nanos`] give it meaning.
 pub(crate) type Ticks = u64;
@@ -120,44 +119,97 @@ fn slow_now() -> Ticks {
     u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Turns ticks into time; taken anew by the worker at each drain.
-#[derive(Clone, Copy)]
+/// Ticks into time: a line through knots. What lies before the last knot stays as it is, so that a span's start is the
+/// same time when it starts and when it ends (but for spans of hours, whose knots were thinned out); from there on
+/// the line leads back to what the system's clock says.
+#[derive(Debug)]
 pub(crate) struct Wall {
-    first_ticks: Ticks,
-    epoch_nanos: u64,
+    knots: Vec<Knot>,
+    /// When the last knot was tied.
+    tied: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Knot {
+    ticks: Ticks,
+    nanos: u64,
     nanos_per_tick: f64,
 }
 
+/// In the first second a knot is tied each time, while the rate gets known; then this often.
+const TIE_EVERY: Duration = Duration::from_secs(10);
+
+/// Knots that are kept; past this, every other one of the older half goes.
+const MOST_KNOTS: usize = 1024;
+
 impl Wall {
-    /// The scale from the anchor to this moment.
-    pub(crate) fn now() -> Self {
+    /// The line from the anchor on. Its rate is known from the first [`Wall::advance`] on.
+    pub(crate) fn new() -> Self {
         let anchor = anchor();
-        let last = Reading::take();
-        let ticks = last.ticks.saturating_sub(anchor.first.ticks);
-        let nanos = last.instant.duration_since(anchor.first.instant).as_nanos();
         Self {
-            first_ticks: anchor.first.ticks,
-            epoch_nanos: anchor.wall_nanos,
-            nanos_per_tick: if ticks == 0 {
-                1.0
-            } else {
-                nanos as f64 / ticks as f64
-            },
+            knots: vec![Knot {
+                ticks: anchor.first.ticks,
+                nanos: anchor.wall_nanos,
+                nanos_per_tick: 1.0,
+            }],
+            tied: anchor.first.instant,
         }
+    }
+
+    /// Looks at both clocks; to be called before the ticks of now are asked for.
+    pub(crate) fn advance(&mut self) {
+        let now = Reading::take();
+        let anchor = anchor();
+        let running = now.instant.duration_since(anchor.first.instant);
+        let due =
+            running < Duration::from_secs(1) || now.instant.duration_since(self.tied) >= TIE_EVERY;
+        let Some(rate) = rate(now).filter(|_| due) else {
+            return;
+        };
+        if let [only] = self.knots.as_mut_slice() {
+            only.nanos_per_tick = rate;
+        }
+        let nanos = self.nanos(now.ticks);
+        let truth = anchor.wall_nanos as f64 + running.as_nanos() as f64;
+        // What the line is off by is made up for by the next knot, without ever standing still.
+        let ticks_ahead = TIE_EVERY.as_nanos() as f64 / rate;
+        let correction = (truth - nanos as f64) / ticks_ahead;
+        if self.knots.len() >= MOST_KNOTS {
+            let mut index = 0;
+            self.knots.retain(|_| {
+                index += 1;
+                index > MOST_KNOTS / 2 || index % 2 == 1
+            });
+        }
+        self.knots.push(Knot {
+            ticks: now.ticks,
+            nanos,
+            nanos_per_tick: rate + correction.clamp(-rate / 2.0, rate / 2.0),
+        });
+        self.tied = now.instant;
     }
 
     /// Nanoseconds since the Unix epoch at this tick.
     pub(crate) fn nanos(&self, ticks: Ticks) -> u64 {
-        if ticks >= self.first_ticks {
-            self.epoch_nanos + self.span(ticks - self.first_ticks)
-        } else {
-            self.epoch_nanos
-                .saturating_sub(self.span(self.first_ticks - ticks))
+        let after = self.knots.partition_point(|knot| knot.ticks <= ticks);
+        let Some(knot) = self.knots.get(after.saturating_sub(1)) else {
+            return 0;
+        };
+        let nanos = |ticks: u64| (ticks as f64 * knot.nanos_per_tick) as u64;
+        match ticks.checked_sub(knot.ticks) {
+            Some(ticks) => knot.nanos + nanos(ticks),
+            None => knot.nanos.saturating_sub(nanos(knot.ticks - ticks)),
         }
     }
+}
 
-    /// The nanoseconds that this many ticks took.
-    pub(crate) fn span(&self, ticks: u64) -> u64 {
-        (ticks as f64 * self.nanos_per_tick) as u64
-    }
+/// Nanoseconds of a tick, from the anchor to this reading.
+fn rate(now: Reading) -> Option<f64> {
+    let first = anchor().first;
+    let ticks = now
+        .ticks
+        .checked_sub(first.ticks)
+        .filter(|ticks| *ticks > 0)?;
+    let nanos = now.instant.duration_since(first.instant).as_nanos();
+    Some(nanos as f64 / ticks as f64)
 }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use self::deliver::Delivery;
 pub(crate) use self::encode::{Encoder, Masks, Resource};
 use crate::check::{self, CheckResult};
-use crate::clock::{self, Wall};
+use crate::clock;
 use crate::config::Config;
 use crate::export::Exporter;
 use crate::queue::{LaneReader, Lanes, RecordBuffer};
@@ -224,7 +224,7 @@ impl Drain {
     /// A record that another one caused was written before it, so it is in a queue by the time that the other one is
     /// not newer than `until`: cause comes before effect in the spool.
     async fn all(&mut self, until: u64, delivery: &mut Delivery) -> bool {
-        self.encoder.set_clock(Wall::now());
+        self.encoder.look_at_clock();
         let mut found = false;
         loop {
             self.readers.extend(self.lanes.take_new());

@@ -205,7 +205,6 @@ fn fit_all(
 }
 
 /// The value in the form that the protocol wants; nothing where it says nothing; or the value where it does not fit.
-#[expect(clippy::match_same_arms, reason = "a line for each form")]
 fn fit(
     form: Form,
     value: Value,

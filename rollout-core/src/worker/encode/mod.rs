@@ -121,13 +121,13 @@ impl Encoder {
             time: TimeText::default(),
             nonce: fastrand::u64(..),
             events: 0,
-            wall: Wall::now(),
+            wall: Wall::new(),
         }
     }
 
-    /// Takes the clock's scale anew; once per drain.
-    pub(crate) fn set_clock(&mut self, wall: Wall) {
-        self.wall = wall;
+    /// Looks at the clock; once per drain.
+    pub(crate) fn look_at_clock(&mut self) {
+        self.wall.advance();
     }
 
     /// Appends the lines of a record to `out`.
@@ -269,9 +269,9 @@ impl Encoder {
                 | RecordKind::StreamEnd
         );
         if record.start != 0 {
-            let nanos = self.wall.span(record.at.saturating_sub(record.start));
-            self.time
-                .write(at - nanos.min(at), event.plain_key("started_at"));
+            let started = self.wall.nanos(record.start).min(at);
+            let nanos = at - started;
+            self.time.write(started, event.plain_key("started_at"));
             if ended {
                 self.time.write(at, event.plain_key("ended_at"));
                 let _ = write!(

@@ -85,8 +85,7 @@ where
 #[inline]
 pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
     if let Handoff::Wanted(site) = HANDOFF.get() {
-        let mut opened = None;
-        opened::open(site, start, &mut opened);
+        let opened = opened::open(site, start);
         HANDOFF.set(match opened {
             Some(opened) => {
                 context::replace(opened.context);
@@ -238,8 +237,7 @@ fn first_poll<F: Future, E>(
     else {
         return poll_inner(inner, cx);
     };
-    let mut opened = None;
-    match start {
+    let opened = match start {
         Starts::Inner => {
             let _restore = Restore::enter(context::current());
             let _handoff = TakeHandoff {
@@ -249,15 +247,11 @@ fn first_poll<F: Future, E>(
             };
             return poll_inner(inner, cx);
         }
-        Starts::Wrapper => opened::open(site, |_| {}, &mut opened),
+        Starts::Wrapper => opened::open(site, |_| {}),
         Starts::Prepared(payload) => {
-            opened::open(
-                site,
-                |start| start.payload().extend_from_slice(&payload),
-                &mut opened,
-            );
+            opened::open(site, |start| start.payload().extend_from_slice(&payload))
         }
-    }
+    };
     let Some(opened) = opened else {
         return poll_inner(inner, cx);
     };

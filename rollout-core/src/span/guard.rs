@@ -45,14 +45,19 @@ fn take_outer(trace: u128) -> Context {
         .unwrap_or(Context::NONE)
 }
 
+/// Enters a trace, and remembers where the thread was.
 #[cold]
-fn keep_outer(trace: u128, outer: Context) {
-    // A thread that is being torn down has nowhere to go back to.
-    let _ = OUTER.try_with(|outers| {
-        if let Ok(mut outers) = outers.try_borrow_mut() {
-            outers.push((trace, outer));
-        }
-    });
+#[inline(never)]
+fn enter_trace(context: Context) {
+    let outer = context::replace(context.inherited());
+    if outer != Context::NONE {
+        // A thread that is being torn down has nowhere to go back to.
+        let _ = OUTER.try_with(|outers| {
+            if let Ok(mut outers) = outers.try_borrow_mut() {
+                outers.push((context.trace, outer));
+            }
+        });
+    }
 }
 
 /// Opens a span and enters it.
@@ -110,37 +115,54 @@ impl Entered {
         stays: PhantomData,
     };
 
-    // These write into the place that the guard will stay in. A copy of it, so soon after it was written word by
-    // word, would have to wait for each of the words: it took longer than all the rest (measured, `benches/span.rs`).
-
     /// Without arguments, so compiled once for all.
     #[inline(never)]
     fn bare(site: &'static CallSite) -> Self {
-        let mut entered = Self::NOTHING;
-        opened::open_bare(site, &mut entered.opened);
-        entered.enter();
-        entered
+        let Some(outer) = opened::plain_context(site) else {
+            return Self::otherwise(site, |_| {});
+        };
+        match opened::begin_bare(outer, site) {
+            Some((span, at)) => {
+                context::set_span(span);
+                Self {
+                    opened: Some(opened::begun(outer, site, span, at)),
+                    stays: PhantomData,
+                }
+            }
+            None => Self::otherwise(site, |_| {}),
+        }
     }
 
     #[inline(never)]
     fn with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self {
-        let mut entered = Self::NOTHING;
-        opened::open(site, start, &mut entered.opened);
-        entered.enter();
-        entered
-    }
-
-    #[inline]
-    fn enter(&mut self) {
-        match &self.opened {
-            Some(opened) if opened.follows() => context::set_span(opened.context.span),
-            Some(opened) => {
-                let outer = context::replace(opened.context.inherited());
-                if outer != Context::NONE {
-                    keep_outer(opened.context.trace, outer);
+        let Some(outer) = opened::plain_context(site) else {
+            return Self::otherwise(site, start);
+        };
+        match opened::begin(outer, site, start) {
+            Some((span, at)) => {
+                context::set_span(span);
+                Self {
+                    opened: Some(opened::begun(outer, site, span, at)),
+                    stays: PhantomData,
                 }
             }
+            None => Self::NOTHING,
+        }
+    }
+
+    /// Where it may be that a trace begins, or nothing is recorded.
+    #[cold]
+    #[inline(never)]
+    fn otherwise(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self {
+        let opened = opened::open(site, start);
+        match &opened {
+            Some(opened) if opened.follows() => context::set_span(opened.context.span),
+            Some(opened) => enter_trace(opened.context),
             None => {}
+        }
+        Self {
+            opened,
+            stays: PhantomData,
         }
     }
 

@@ -59,69 +59,86 @@ impl Opened {
     }
 }
 
-/// Opens what a call site says, under the current context, and puts it into `slot` or leaves that empty. The caller
-/// enters [`Opened::context`].
-#[inline]
-pub(crate) fn open(
+/// Opens what a call site says, under the current context. The caller enters [`Opened::context`].
+pub(crate) fn open(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Option<Opened> {
+    let outer = context::current();
+    if outer.trace == 0 || (site.begins_trace() && !site.join) {
+        return open_trace(site, outer, start);
+    }
+    if outer.flags & UNSAMPLED != 0 {
+        return None;
+    }
+    let (span, at) = begin(outer, site, start)?;
+    Some(begun(outer, site, span, at))
+}
+
+/// The current context, if what the site opens there is plainly a span of a trace that is recorded: then [`begin`]
+/// and [`begun`] do what [`open`] does. All that is handed over between them fits into registers, so that the
+/// [`Opened`] is put together where it will stay: a copy of it, so soon after it was written word by word, would have
+/// to wait for each of the words and take longer than all the rest (measured, `benches/span.rs`).
+#[inline(always)]
+pub(crate) fn plain_context(site: &'static CallSite) -> Option<Context> {
+    let outer = context::current();
+    (outer.flags & SAMPLED != 0 && !site.begins_trace() && outer.client != 0).then_some(outer)
+}
+
+/// Begins a span: its id and start.
+#[inline(always)]
+pub(crate) fn begin(
+    outer: Context,
     site: &'static CallSite,
     start: impl FnOnce(&mut Start<'_>),
-    slot: &mut Option<Opened>,
-) {
-    let outer = context::current();
-    if outer.flags & SAMPLED == 0 || site.begins_trace() {
-        if outer.trace == 0 || (site.begins_trace() && !site.join) {
-            *slot = open_trace(site, outer, start);
-            return;
-        }
-        if outer.flags & UNSAMPLED != 0 {
-            return;
-        }
-    }
+) -> Option<(u64, Ticks)> {
     with_thread(outer.client, |thread| {
         capture(thread, start);
-        start_span(thread, site, outer, slot);
-    });
+        start_span(thread, site, outer.trace, outer.span)
+    })
 }
 
-/// The same where there is nothing to capture.
+/// The same where there is nothing to capture; `None` where [`open`] must be asked.
 #[inline(always)]
-pub(crate) fn open_bare(site: &'static CallSite, slot: &mut Option<Opened>) {
-    let outer = context::current();
-    let is_plain =
-        outer.flags & SAMPLED != 0 && !site.begins_trace() && outer.client != 0 && !any_scope();
-    let opened = is_plain
-        && with_live_thread(outer.client, |thread| {
-            let record = begin_record(thread, site, outer);
-            thread.push_open_bare(record);
-            *slot = Some(opened_by(thread, site, record));
-        })
-        .is_some();
-    if !opened {
-        open_otherwise(site, slot);
+pub(crate) fn begin_bare(outer: Context, site: &'static CallSite) -> Option<(u64, Ticks)> {
+    if any_scope() {
+        return None;
     }
+    with_live_thread(outer.client, |thread| {
+        let record = begin_record(thread, site, outer.trace, outer.span);
+        thread.push_open_bare(record);
+        (record.span, record.at)
+    })
 }
 
-#[inline(never)]
-fn open_otherwise(site: &'static CallSite, slot: &mut Option<Opened>) {
-    open(site, |_| {}, slot);
-}
-
-/// The part that is compiled once for all who capture.
+/// The part that is compiled once for all who capture: the span's id and start.
 #[inline(never)]
 fn start_span(
     thread: &mut Thread,
     site: &'static CallSite,
-    outer: Context,
-    slot: &mut Option<Opened>,
-) {
+    trace: u128,
+    parent: u64,
+) -> (u64, Ticks) {
     append_scope(&mut thread.payload);
-    let record = begin_record(thread, site, outer);
+    let record = begin_record(thread, site, trace, parent);
     thread.push_open(record);
-    *slot = Some(opened_by(thread, site, record));
+    (record.span, record.at)
+}
+
+/// What [`begin`] has begun.
+#[inline(always)]
+pub(crate) fn begun(outer: Context, site: &'static CallSite, span: u64, start: Ticks) -> Opened {
+    Opened {
+        context: Context {
+            span,
+            flags: SAMPLED | unwinding(),
+            ..outer
+        },
+        parent: outer.span,
+        start,
+        site,
+    }
 }
 
 #[inline(always)]
-fn begin_record(thread: &mut Thread, site: &'static CallSite, outer: Context) -> Record {
+fn begin_record(thread: &mut Thread, site: &'static CallSite, trace: u128, parent: u64) -> Record {
     let site_id = site.id();
     let span = thread.span_id();
     let at = clock::now();
@@ -129,27 +146,12 @@ fn begin_record(thread: &mut Thread, site: &'static CallSite, outer: Context) ->
         kind: start_kind(site) as u8,
         flags: 0,
         status: 0,
-        trace: outer.trace,
+        trace,
         span,
-        parent: outer.span,
+        parent,
         start: at,
         at,
         site: site_id,
-    }
-}
-
-#[inline(always)]
-fn opened_by(thread: &Thread, site: &'static CallSite, record: Record) -> Opened {
-    Opened {
-        context: Context {
-            trace: record.trace,
-            span: record.span,
-            client: thread.id,
-            flags: SAMPLED | unwinding(),
-        },
-        parent: record.parent,
-        start: record.start,
-        site,
     }
 }
 

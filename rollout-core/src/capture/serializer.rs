@@ -54,6 +54,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
     type SerializeStruct = Fields<'w, 'a>;
     type SerializeStructVariant = Fields<'w, 'a>;
 
+    #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), Stop> {
         self.fixed(if value { Tag::True } else { Tag::False }, [])
     }
@@ -66,10 +67,12 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         self.serialize_i64(value.into())
     }
 
+    #[inline]
     fn serialize_i32(self, value: i32) -> Result<(), Stop> {
         self.serialize_i64(value.into())
     }
 
+    #[inline]
     fn serialize_i64(self, value: i64) -> Result<(), Stop> {
         self.fixed(Tag::I64, value.to_le_bytes())
     }
@@ -87,10 +90,12 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u32(self, value: u32) -> Result<(), Stop> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u64(self, value: u64) -> Result<(), Stop> {
         self.fixed(Tag::U64, value.to_le_bytes())
     }
@@ -103,6 +108,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         self.fixed(Tag::F32, value.to_le_bytes())
     }
 
+    #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), Stop> {
         self.fixed(Tag::F64, value.to_le_bytes())
     }
@@ -111,6 +117,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         self.text(value.encode_utf8(&mut [0; 4]))
     }
 
+    #[inline]
     fn serialize_str(self, value: &str) -> Result<(), Stop> {
         self.text(value)
     }
@@ -119,14 +126,17 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         self.bytes(value)
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<(), Stop> {
         self.serialize_unit()
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Stop> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_unit(self) -> Result<(), Stop> {
         self.fixed(Tag::Null, [])
     }
@@ -165,6 +175,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_seq(self, _length: Option<usize>) -> Result<Items<'w, 'a>, Stop> {
         Ok(Items::open(self))
     }
@@ -278,6 +289,7 @@ impl<'w, 'a> Items<'w, 'a> {
         }
     }
 
+    #[inline]
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
         if self.state == State::Ignored {
             return Ok(());
@@ -377,6 +389,7 @@ impl<'w, 'a> Fields<'w, 'a> {
         }
     }
 
+    #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
         if self.state == State::Ignored {
             return Ok(());
@@ -398,6 +411,7 @@ impl<'w, 'a> Fields<'w, 'a> {
         }
     }
 
+    #[inline]
     fn must_skip(&self) -> Result<bool, Stop> {
         if self.writer.is_stopped() {
             return Err(Stop::bound());
@@ -439,6 +453,7 @@ macro_rules! items {
             type Ok = ();
             type Error = Stop;
 
+            #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
                 self.item(value)
             }
@@ -464,6 +479,7 @@ macro_rules! fields {
             type Ok = ();
             type Error = Stop;
 
+            #[inline]
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
                 self.field(key, value)
             }
@@ -628,6 +644,7 @@ impl ser::Serializer for KeyText {
         no_key()
     }
 
+    #[inline]
     fn serialize_struct(
         self,
         _name: &'static str,

@@ -41,6 +41,7 @@ pub(crate) struct ValueWriter<'a> {
 }
 
 impl<'a> ValueWriter<'a> {
+    #[inline]
     pub(crate) fn new(out: &'a mut Vec<u8>, keys: &'a KeyMatcher, bound: usize) -> Self {
         Self {
             out,
@@ -57,6 +58,7 @@ impl<'a> ValueWriter<'a> {
     }
 
     /// Writes a serializable value. One that fails or panics costs itself: a marker says so.
+    #[inline]
     pub(crate) fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
         let (from, open) = (self.out.len(), self.open);
         let result = catch_unwind(AssertUnwindSafe(|| value.serialize(&mut *self)));
@@ -115,6 +117,7 @@ impl<'a> ValueWriter<'a> {
     }
 
     /// What became of the value.
+    #[inline]
     pub(crate) fn finish(self) -> Written {
         Written {
             cut_from: self
@@ -138,6 +141,7 @@ impl<'a> ValueWriter<'a> {
     }
 
     /// Opens a container; or puts a marker in its place and returns `false` where it is too deep.
+    #[inline]
     pub(super) fn begin(&mut self, tag: Tag) -> bool {
         if self.open >= DEEPEST {
             self.cut = true;
@@ -151,6 +155,7 @@ impl<'a> ValueWriter<'a> {
         true
     }
 
+    #[inline]
     pub(super) fn close(&mut self) {
         self.open = self.open.saturating_sub(1);
         self.last_byte = None;

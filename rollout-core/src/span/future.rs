@@ -279,9 +279,12 @@ impl<E> Drop for TakeHandoff<'_, E> {
 
 #[pinned_drop]
 impl<F: Future, E> PinnedDrop for Instrumented<F, E> {
+    #[inline]
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        if let State::Open { opened, .. } = std::mem::replace(this.state, State::Done(0)) {
+        if let State::Open { opened, .. } = this.state {
+            let opened = *opened;
+            *this.state = State::Done(0);
             // What the future holds is dropped inside its span.
             let restore = Restore::enter(opened.context);
             this.inner.set(None);

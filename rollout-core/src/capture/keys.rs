@@ -65,6 +65,13 @@ struct Seen {
     name: StaticName,
 }
 
+impl Seen {
+    #[inline]
+    fn is(&self, address: usize, length: usize, matcher: u32) -> bool {
+        self.address == address && self.length == length && self.matcher == matcher
+    }
+}
+
 /// A name that lives as long as the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StaticName {
@@ -144,14 +151,21 @@ impl KeyMatcher {
         let slot =
             (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SEEN.ilog2());
         let slot = slot as usize;
-        for probe in 0..PROBES {
-            // A closure this small is compiled into the caller.
-            let seen = CACHE.with(|cache| cache[(slot + probe) % SEEN].get());
-            if seen.address == address && seen.length == length && seen.matcher == self.id {
-                return seen.name;
-            }
+        // A closure this small is compiled into the caller.
+        let seen = CACHE.with(|cache| cache[slot % SEEN].get());
+        if seen.is(address, length, self.id) {
+            return seen.name;
         }
-        self.meet(name, slot)
+        self.search(name, slot)
+    }
+
+    #[inline(never)]
+    fn search(&self, name: &'static str, slot: usize) -> StaticName {
+        let (address, length) = (name.as_ptr() as usize, name.len());
+        let mut places =
+            (slot + 1..slot + PROBES).map(|place| CACHE.with(|cache| cache[place % SEEN].get()));
+        let found = places.find(|seen| seen.is(address, length, self.id));
+        found.map_or_else(|| self.meet(name, slot), |seen| seen.name)
     }
 
     #[cold]

@@ -264,7 +264,7 @@ pub(crate) struct Items<'w, 'a> {
     state: State,
     wrapped: bool,
     skipped: u64,
-    start: (usize, usize),
+    start: usize,
     /// Items so far while all of them are bytes, and what they add up to.
     bytes: Option<(u64, Hash, [u8; 16])>,
 }
@@ -416,7 +416,7 @@ impl<'w, 'a> Fields<'w, 'a> {
         if self.writer.is_stopped() {
             return Err(Stop::bound());
         }
-        Ok(self.skipped > 0 || self.writer.left < 64)
+        Ok(self.skipped > 0 || self.writer.left() < 64)
     }
 
     fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {

@@ -27,8 +27,8 @@ pub(crate) struct ValueWriter<'a> {
     out: &'a mut Vec<u8>,
     pub(super) keys: &'a KeyMatcher,
     bound: usize,
-    /// What may still be written. Zero while elements are passed over.
-    pub(super) left: usize,
+    /// Where the value began in the buffer.
+    from: usize,
     /// Elements are passed over: they are counted and not written.
     muted: bool,
     /// What was passed over.
@@ -43,11 +43,12 @@ pub(crate) struct ValueWriter<'a> {
 impl<'a> ValueWriter<'a> {
     #[inline]
     pub(crate) fn new(out: &'a mut Vec<u8>, keys: &'a KeyMatcher, bound: usize) -> Self {
+        let from = out.len();
         Self {
             out,
             keys,
             bound,
-            left: bound,
+            from,
             muted: false,
             skipped: 0,
             cut: false,
@@ -74,7 +75,7 @@ impl<'a> ValueWriter<'a> {
         let from = self.out.len();
         let mut text = BoundedText {
             kept: String::new(),
-            left: self.left,
+            left: self.left(),
             total: 0,
         };
         let result = catch_unwind(AssertUnwindSafe(|| write!(text, "{value:?}")));
@@ -98,7 +99,6 @@ impl<'a> ValueWriter<'a> {
             self.skipped = self.skipped.saturating_add(5);
             return true;
         }
-        self.left = self.left.saturating_sub(5);
         self.put_header(Tag::StaticKey, name.id as usize);
         if name.sensitive {
             self.tag(Tag::Redacted);
@@ -122,7 +122,7 @@ impl<'a> ValueWriter<'a> {
         Written {
             cut_from: self
                 .cut
-                .then_some((self.bound - self.left + self.skipped) as u64),
+                .then_some((self.out.len() - self.from + self.skipped) as u64),
         }
     }
 
@@ -162,19 +162,23 @@ impl<'a> ValueWriter<'a> {
         self.tag(Tag::End);
     }
 
+    /// What may still be written.
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.bound.saturating_sub(self.out.len() - self.from)
+    }
+
     /// Whether a container should take no more elements.
     #[inline]
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.left < self.bound / 8
+        self.left() < self.bound / 8
     }
 
     /// Counts a value without writing it.
     pub(super) fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
         self.cut = true;
-        let left = std::mem::take(&mut self.left);
         let muted = std::mem::replace(&mut self.muted, true);
         let result = value.serialize(&mut *self);
-        self.left = left;
         self.muted = muted;
         result
     }
@@ -183,19 +187,18 @@ impl<'a> ValueWriter<'a> {
         self.stopped
     }
 
-    /// Where the next byte goes, and what is left, for [`Self::rewind`].
-    pub(super) fn mark(&self) -> (usize, usize) {
-        (self.out.len(), self.left)
+    /// Where the next byte goes, for [`Self::withdraw`].
+    pub(super) fn mark(&self) -> usize {
+        self.out.len()
     }
 
     /// Withdraws all that was written since the mark.
-    pub(super) fn withdraw(&mut self, (from, left): (usize, usize)) {
-        self.out.truncate(from);
-        self.left = left;
+    pub(super) fn withdraw(&mut self, mark: usize) {
+        self.out.truncate(mark);
     }
 
     /// Withdraws a container that was opened at the mark.
-    pub(super) fn withdraw_open(&mut self, mark: (usize, usize)) {
+    pub(super) fn withdraw_open(&mut self, mark: usize) {
         self.withdraw(mark);
         self.open = self.open.saturating_sub(1);
     }
@@ -219,7 +222,6 @@ impl<'a> ValueWriter<'a> {
             self.skipped = self.skipped.saturating_add(1);
             return;
         }
-        self.left = self.left.saturating_sub(1);
         self.out.push(tag as u8);
     }
 
@@ -230,33 +232,35 @@ impl<'a> ValueWriter<'a> {
             return self.skip(N + 1);
         }
         // Where a value is due, a small one is written even past the bound: containers end before long.
-        self.left = self.left.saturating_sub(N + 1);
-        self.out.push(tag as u8);
-        self.out.extend_from_slice(&bytes);
+        // One append, since each has to know where the one before ended.
+        let mut tagged = [0; 16];
+        if let Some((first, rest)) = tagged.split_first_mut()
+            && let Some(place) = rest.first_chunk_mut::<N>()
+        {
+            *first = tag as u8;
+            *place = bytes;
+        }
+        self.out.extend_from_slice(&tagged[..=N]);
         Ok(())
     }
 
     /// A text, cut where it does not fit.
     #[inline]
     pub(super) fn text(&mut self, text: &str) -> Result<(), Stop> {
-        match self.left.checked_sub(text.len() + 5) {
-            Some(left) => {
-                self.left = left;
-                self.put_tagged(Tag::Text, text.as_bytes());
-                Ok(())
-            }
-            None if self.muted => self.skip(text.len() + 5),
-            None => {
-                self.text_of(text, text.len() as u64);
-                Ok(())
-            }
+        if self.muted {
+            return self.skip(text.len() + 5);
         }
+        if text.len() + 5 <= self.left() {
+            self.put_tagged(Tag::Text, text.as_bytes());
+        } else {
+            self.text_of(text, text.len() as u64);
+        }
+        Ok(())
     }
 
     /// A text of which `head` is at hand and `total` bytes there were.
     fn text_of(&mut self, head: &str, total: u64) {
-        if total == head.len() as u64 && head.len() + 5 <= self.left {
-            self.left -= head.len() + 5;
+        if total == head.len() as u64 && head.len() + 5 <= self.left() {
             self.put_tagged(Tag::Text, head.as_bytes());
             return;
         }
@@ -264,12 +268,11 @@ impl<'a> ValueWriter<'a> {
             self.binary(total, Hash::of(head.as_bytes()), media_type);
             return;
         }
-        let kept = head.floor_char_boundary(head.len().min(self.left / 2));
+        let kept = head.floor_char_boundary(head.len().min(self.left() / 2));
         self.cut = true;
         self.skipped = self
             .skipped
             .saturating_add(usize::try_from(total).unwrap_or(usize::MAX) - kept);
-        self.left = self.left.saturating_sub(kept + 13);
         self.out.push(Tag::CutText as u8);
         self.out.extend_from_slice(&(kept as u32).to_le_bytes());
         self.out.extend_from_slice(&total.to_le_bytes());
@@ -290,7 +293,6 @@ impl<'a> ValueWriter<'a> {
         if self.muted {
             return;
         }
-        self.left = self.left.saturating_sub(21 + media_type.len());
         self.out.push(Tag::Binary as u8);
         self.out.extend_from_slice(&length.to_le_bytes());
         self.out.extend_from_slice(&hash.to_u64().to_le_bytes());
@@ -303,7 +305,6 @@ impl<'a> ValueWriter<'a> {
         if self.muted {
             return self.skip(digits.len() + 5);
         }
-        self.left = self.left.saturating_sub(digits.len() + 5);
         self.put_tagged(Tag::Number, digits.as_bytes());
         Ok(())
     }
@@ -317,7 +318,6 @@ impl<'a> ValueWriter<'a> {
             self.skipped = self.skipped.saturating_add(key.len() + 5);
             return;
         }
-        self.left = self.left.saturating_sub(key.len() + 5);
         self.put_tagged(Tag::Key, key.as_bytes());
     }
 

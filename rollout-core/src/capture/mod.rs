@@ -36,6 +36,7 @@
 mod binary;
 mod decode;
 mod items;
+mod key_text;
 mod keys;
 mod mask;
 mod serializer;

@@ -521,3 +521,23 @@ fn the_place_in_the_code_is_that_of_the_function() {
             .ends_with("located")
     );
 }
+
+#[rollout::span(attributes(share = 100 / parts))]
+fn divide(parts: u32) -> u32 {
+    parts + 1
+}
+
+#[test]
+fn an_attribute_that_panics_costs_what_is_recorded_and_not_the_call() {
+    let (values, captured) = capture(|| [divide(0), divide(4)]);
+    assert_eq!(values, [1, 5]);
+    let spans: Vec<_> = captured
+        .traces
+        .iter()
+        .flat_map(|trace| &trace.spans)
+        .collect();
+    assert_eq!(spans.len(), 2);
+    assert_eq!((spans[0].status.as_str(), &spans[0].input), ("ok", &None));
+    assert_eq!(spans[1].input, Some(json!({"parts": 4})));
+    assert_eq!(spans[1].attributes["share"], 25);
+}

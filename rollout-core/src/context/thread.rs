@@ -80,9 +80,7 @@ impl Thread {
             self.shrink();
         }
     }
-}
 
-impl Thread {
     #[cold]
     fn shrink(&mut self) {
         self.payload.shrink_to(PAYLOAD_KEPT);

@@ -107,21 +107,7 @@ pub(crate) fn close(
         let mut end = End::new(payload, &client.settings, status);
         finish(&mut end);
         let status = end.finish();
-        thread.push(Record {
-            kind: kind as u8,
-            flags: if opened.context.flags & ROOT != 0 {
-                WITH_TRACE
-            } else {
-                0
-            },
-            status: status as u8,
-            trace: opened.context.trace,
-            span: opened.context.span,
-            parent: opened.parent,
-            start: opened.start,
-            at,
-            site: 0,
-        });
+        thread.push(opened.end_record(kind, status, at, 0));
     });
 }
 

@@ -1,5 +1,7 @@
 //! Opening and closing: the one place where records of spans are made.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::record::{EndStatus, Field, PutField, RecordKind, WITH_TRACE};
 use super::start::{End, Start};
 use crate::clock::{self, Ticks};
@@ -44,6 +46,28 @@ impl Opened {
             parent: 0,
             start: 0,
             site: &BY_HAND,
+        }
+    }
+
+    /// The record of its end.
+    pub(crate) fn end_record(
+        &self,
+        kind: RecordKind,
+        status: EndStatus,
+        at: Ticks,
+        site: u32,
+    ) -> Record {
+        let is_root = self.context.flags & ROOT != 0;
+        Record {
+            kind: kind as u8,
+            flags: if is_root { WITH_TRACE } else { 0 },
+            status: status as u8,
+            trace: self.context.trace,
+            span: self.context.span,
+            parent: self.parent,
+            start: self.start,
+            at,
+            site,
         }
     }
 
@@ -276,21 +300,7 @@ fn end_span(thread: &mut Thread, opened: &Opened, status: EndStatus, at: Ticks) 
 /// An end as a record of its own.
 #[inline(never)]
 fn push_end(thread: &mut Thread, opened: &Opened, status: EndStatus, at: Ticks) {
-    thread.push(Record {
-        kind: end_kind(opened) as u8,
-        flags: if opened.context.flags & ROOT != 0 {
-            WITH_TRACE
-        } else {
-            0
-        },
-        status: status as u8,
-        trace: opened.context.trace,
-        span: opened.context.span,
-        parent: opened.parent,
-        start: opened.start,
-        at,
-        site: opened.site.id(),
-    });
+    thread.push(opened.end_record(end_kind(opened), status, at, opened.site.id()));
 }
 
 /// How something ends that ends by being dropped.
@@ -317,9 +327,15 @@ fn capture(thread: &mut Thread, start: impl FnOnce(&mut Start<'_>)) {
     let Thread {
         payload, client, ..
     } = thread;
-    let mut taken = Start::new(payload, &client.settings);
-    start(&mut taken);
-    taken.finish();
+    // Values guard themselves; what is left that may panic are the expressions of `attributes(…)` and the like.
+    let captured = catch_unwind(AssertUnwindSafe(|| {
+        let mut taken = Start::new(payload, &client.settings);
+        start(&mut taken);
+        taken.finish();
+    }));
+    if captured.is_err() {
+        thread.payload.clear();
+    }
 }
 
 #[inline]

@@ -161,8 +161,11 @@ impl Wall {
         let now = Reading::take();
         let anchor = anchor();
         let running = now.instant.duration_since(anchor.first.instant);
-        let due =
-            running < Duration::from_secs(1) || now.instant.duration_since(self.tied) >= TIE_EVERY;
+        // A client may start long after the anchor was taken.
+        let unknown = self.knots.len() == 1;
+        let due = unknown
+            || running < Duration::from_secs(1)
+            || now.instant.duration_since(self.tied) >= TIE_EVERY;
         let Some(rate) = rate(now).filter(|_| due) else {
             return;
         };

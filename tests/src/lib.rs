@@ -15,6 +15,7 @@ pub mod events;
 pub mod fixture;
 pub mod ingest;
 pub mod program;
+pub mod proxy;
 pub mod server;
 mod wait;
 pub mod wire;

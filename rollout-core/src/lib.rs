@@ -35,6 +35,8 @@ pub mod private;
 #[cfg(feature = "runtime")]
 mod queue;
 #[cfg(feature = "runtime")]
+pub mod recordable;
+#[cfg(feature = "runtime")]
 mod site;
 #[cfg(feature = "runtime")]
 mod span;

@@ -162,13 +162,7 @@ fn items(plan: &Plan<'_>, form: Form, kind: &str) -> TokenStream {
     let body = closure(plan, false);
     let each = match plan.output {
         None => quote_spanned!(mixed()=> |_, _| {}),
-        Some(through) => {
-            let method = match through {
-                Through::Serialize => "item",
-                Through::Debug => "item_debug",
-            };
-            looked_at(plan, method)
-        }
+        Some(through) => looked_at(plan, through),
     };
     let call = match form {
         Form::Opaque => {
@@ -371,18 +365,21 @@ fn start(plan: &Plan<'_>) -> TokenStream {
     for input in &plan.inputs {
         let (cfg, ident) = (&input.cfg, &input.ident);
         let name = ident.unraw().to_string();
-        let value = quote_spanned!(mixed().located_at(ident.span())=> &#ident);
-        let method = match input.through {
-            Through::Serialize => quote_spanned!(mixed()=> field),
-            Through::Debug => quote_spanned!(mixed()=> field_debug),
+        let here = mixed().located_at(ident.span());
+        let (trait_, runtime) = match input.through {
+            Through::Serialize => (Ident::new("Argument", here), respan(runtime, here)),
+            Through::Debug => (Ident::new("DebugArgument", here), respan(runtime, here)),
         };
-        statements
-            .append_all(quote_spanned!(mixed()=> #cfg #runtime::#method(start, #name, #value);));
+        statements.append_all(
+            quote_spanned!(here=> #cfg #runtime::#trait_::field(&#ident, start, #name);),
+        );
     }
     for (key, value) in &options.attributes {
-        let value = quote_spanned!(mixed().located_at(value.span())=> &(#value));
-        let record = quote_spanned!(mixed()=> #runtime::attribute(start, #key, #value););
-        statements.append_all(record);
+        let here = mixed().located_at(value.span());
+        let runtime = respan(runtime, here);
+        statements.append_all(
+            quote_spanned!(here=> #runtime::Attribute::attribute(&(#value), start, #key);),
+        );
     }
     for value in &options.tags {
         let value = quote_spanned!(mixed().located_at(value.span())=> &(#value));
@@ -418,16 +415,13 @@ fn finish(plan: &Plan<'_>) -> TokenStream {
             let runtime = &plan.runtime;
             quote_spanned!(mixed()=> |end, value| { #runtime::Outcome::new(value).finish(end); })
         }
-        Some(Through::Serialize) => looked_at(plan, "output"),
-        Some(Through::Debug) => looked_at(plan, "output_debug"),
+        Some(through) => looked_at(plan, through),
     }
 }
 
 /// Asks the value by its type whether it failed, and records it if not. A value that cannot be
 /// captured is an error at the return type, so the tokens of this expression lie there.
-fn looked_at(plan: &Plan<'_>, record: &str) -> TokenStream {
-    let runtime = &plan.runtime;
-    let record = Ident::new(record, mixed());
+fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
     let (first, last) = output_position(&plan.function.signature.output);
     let plain = match &plan.function.signature.output {
         ReturnType::Type(_, ty) => {
@@ -435,7 +429,7 @@ fn looked_at(plan: &Plan<'_>, record: &str) -> TokenStream {
         }
         ReturnType::Default => false,
     };
-    let runtime_there = respan(runtime, first);
+    let runtime_there = respan(&plan.runtime, first);
     let value = if plain {
         let value = quote_spanned!(last=> (value));
         quote_spanned!(first=> #runtime_there::some #value)
@@ -443,7 +437,12 @@ fn looked_at(plan: &Plan<'_>, record: &str) -> TokenStream {
         let value = quote_spanned!(last=> (end));
         quote_spanned!(first=> #runtime_there::Outcome::new(value).finish #value)
     };
-    quote_spanned!(mixed()=> |end, value| #runtime::#record(#value, end))
+    let trait_ = match through {
+        Through::Serialize => Ident::new("Output", first),
+        Through::Debug => Ident::new("DebugOutput", first),
+    };
+    let output = Ident::new("output", last);
+    quote_spanned!(first=> |end, value| #runtime_there::#trait_::#output(#value, end))
 }
 
 /// Moves tokens of ours to where a message about them shall point.

@@ -1,5 +1,5 @@
 //! What an expansion asks of the user's types: whether a value is a failed `Result`, what is the
-//! best its error can say, and whether a value can be captured at all.
+//! best its error can say.
 //!
 //! The questions are asked where the types are known, at the call site, by method lookup: each
 //! [`Outcome`] derefs to the next, and the first whose `finish` fits the type is taken. Nothing has
@@ -9,92 +9,7 @@ use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::ops::Deref;
 
-use serde::Serialize;
-
-use super::{End, Item, Start};
-
-/// What can be recorded as an argument.
-#[diagnostic::on_unimplemented(
-    message = "this argument cannot be recorded: `{Self}` does not implement `serde::Serialize`",
-    label = "`{Self}` is not `Serialize`",
-    note = "derive `serde::Serialize`, or say in the attribute: `skip(…)` to leave this parameter out, `debug(…)` to capture it through `Debug`, or `capture_input = false` to record no arguments"
-)]
-pub trait Argument: Serialize {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> Argument for T {}
-
-/// What can be recorded as a result.
-#[diagnostic::on_unimplemented(
-    message = "this result cannot be recorded: `{Self}` does not implement `serde::Serialize`",
-    label = "`{Self}` is not `Serialize`",
-    note = "derive `serde::Serialize`, or say in the attribute: `debug(return)` to capture it through `Debug`, or `capture_output = false` to record no result"
-)]
-pub trait Output: Serialize {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> Output for T {}
-
-/// What can be recorded as an attribute.
-#[diagnostic::on_unimplemented(
-    message = "this attribute cannot be recorded: `{Self}` does not implement `serde::Serialize`",
-    label = "`{Self}` is not `Serialize`",
-    note = "derive `serde::Serialize`, or write an expression that can be, say `value.to_string()`"
-)]
-pub trait Attribute: Serialize {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> Attribute for T {}
-
-/// Records one argument.
-#[inline]
-pub fn field<T: Argument + ?Sized>(start: &mut Start<'_>, name: &'static str, value: &T) {
-    start.field(name, value);
-}
-
-/// Records one argument as `Debug` prints it.
-#[inline]
-pub fn field_debug<T: Debug + ?Sized>(start: &mut Start<'_>, name: &'static str, value: &T) {
-    start.field_debug(name, value);
-}
-
-/// Records one attribute.
-#[inline]
-pub fn attribute<T: Attribute + ?Sized>(start: &mut Start<'_>, key: &'static str, value: &T) {
-    start.attribute(key, value);
-}
-
-/// Records a result, unless the call failed.
-#[inline]
-pub fn output<T: Output + ?Sized>(value: Option<&T>, end: &mut End<'_>) {
-    if let Some(value) = value {
-        end.output(value);
-    }
-}
-
-/// Records a result as `Debug` prints it, unless the call failed.
-#[inline]
-pub fn output_debug<T: Debug + ?Sized>(value: Option<&T>, end: &mut End<'_>) {
-    if let Some(value) = value {
-        end.output_debug(value);
-    }
-}
-
-/// Records an item of a stream or iterator, unless it is a failure.
-#[inline]
-pub fn item<T: Output + ?Sized>(value: Option<&T>, item: &mut Item<'_>) {
-    if let Some(value) = value {
-        item.item(value);
-    }
-}
-
-/// Records an item as `Debug` prints it, unless it is a failure.
-#[inline]
-pub fn item_debug<T: Debug + ?Sized>(value: Option<&T>, item: &mut Item<'_>) {
-    if let Some(value) = value {
-        item.item_debug(value);
-    }
-}
+use crate::span::Recorder;
 
 /// A value whose spelling rules out that it is a `Result`.
 #[inline]
@@ -106,24 +21,6 @@ pub fn some<T: ?Sized>(value: &T) -> Option<&T> {
 pub fn returned<R>() -> R {
     loop {
         std::thread::park();
-    }
-}
-
-/// Takes what is known of a failure.
-pub trait Failure {
-    /// The error's type, message and the first of its sources.
-    fn error(&mut self, type_name: &str, message: &dyn Display, source: Option<&dyn Error>);
-}
-
-impl Failure for End<'_> {
-    fn error(&mut self, type_name: &str, message: &dyn Display, source: Option<&dyn Error>) {
-        End::error(self, type_name, message, source);
-    }
-}
-
-impl Failure for Item<'_> {
-    fn error(&mut self, type_name: &str, message: &dyn Display, source: Option<&dyn Error>) {
-        Item::error(self, type_name, message, source);
     }
 }
 
@@ -173,9 +70,9 @@ chain! {
 impl<'a, T, E: Error> Outcome<'a, Result<T, E>> {
     /// The value; or the error, with its sources.
     #[inline]
-    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+    pub fn finish(&self, recorder: &mut impl Recorder) -> Option<&'a T> {
         split(self.0.0.0.0.0.0, |error| {
-            failure.error(std::any::type_name::<E>(), error, error.source());
+            recorder.error(std::any::type_name::<E>(), error, error.source());
         })
     }
 }
@@ -183,9 +80,9 @@ impl<'a, T, E: Error> Outcome<'a, Result<T, E>> {
 impl<'a, T, E: Deref<Target: Error>> OfDeref<'a, Result<T, E>> {
     /// The value; or the error, with the sources of what it derefs to.
     #[inline]
-    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+    pub fn finish(&self, recorder: &mut impl Recorder) -> Option<&'a T> {
         split(self.0.0.0.0.0, |error| {
-            failure.error(std::any::type_name::<E>(), &&**error, (**error).source());
+            recorder.error(std::any::type_name::<E>(), &&**error, (**error).source());
         })
     }
 }
@@ -193,9 +90,9 @@ impl<'a, T, E: Deref<Target: Error>> OfDeref<'a, Result<T, E>> {
 impl<'a, T, E: Display> OfDisplay<'a, Result<T, E>> {
     /// The value; or the error as it is displayed.
     #[inline]
-    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+    pub fn finish(&self, recorder: &mut impl Recorder) -> Option<&'a T> {
         split(self.0.0.0.0, |error| {
-            failure.error(std::any::type_name::<E>(), error, None);
+            recorder.error(std::any::type_name::<E>(), error, None);
         })
     }
 }
@@ -203,9 +100,9 @@ impl<'a, T, E: Display> OfDisplay<'a, Result<T, E>> {
 impl<'a, T, E: Debug> OfDebug<'a, Result<T, E>> {
     /// The value; or the error as `Debug` prints it.
     #[inline]
-    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+    pub fn finish(&self, recorder: &mut impl Recorder) -> Option<&'a T> {
         split(self.0.0.0, |error| {
-            failure.error(std::any::type_name::<E>(), &format_args!("{error:?}"), None);
+            recorder.error(std::any::type_name::<E>(), &format_args!("{error:?}"), None);
         })
     }
 }
@@ -213,10 +110,10 @@ impl<'a, T, E: Debug> OfDebug<'a, Result<T, E>> {
 impl<'a, T, E> OfNothing<'a, Result<T, E>> {
     /// The value; or the name of the error's type.
     #[inline]
-    pub fn finish(&self, failure: &mut impl Failure) -> Option<&'a T> {
+    pub fn finish(&self, recorder: &mut impl Recorder) -> Option<&'a T> {
         split(self.0.0, |_| {
             let name = std::any::type_name::<E>();
-            failure.error(name, &name, None);
+            recorder.error(name, &name, None);
         })
     }
 }
@@ -224,7 +121,7 @@ impl<'a, T, E> OfNothing<'a, Result<T, E>> {
 impl<'a, T> OfValue<'a, T> {
     /// The value, which is no `Result`.
     #[inline]
-    pub fn finish(&self, _: &mut impl Failure) -> Option<&'a T> {
+    pub fn finish(&self, _: &mut impl Recorder) -> Option<&'a T> {
         Some(self.0)
     }
 }

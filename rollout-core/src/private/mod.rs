@@ -5,13 +5,13 @@ mod dispatch;
 pub use std::boxed::Box;
 
 pub use self::dispatch::{
-    Argument, Attribute, Failure, Identifier, OfDebug, OfDeref, OfDisplay, OfNothing, OfValue,
-    Outcome, Output, PlainIdentifier, attribute, field, field_debug, identifier, item, item_debug,
-    output, output_debug, returned, some,
+    Identifier, OfDebug, OfDeref, OfDisplay, OfNothing, OfValue, Outcome, PlainIdentifier,
+    identifier, returned, some,
 };
+pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
 pub use crate::site::{CallSite, Flush, Kind};
 pub use crate::span::{
     End, Entered, Flushed, Instrumented, InstrumentedIter, InstrumentedStream, Item, Late,
-    Prepared, Start, begin, enter, enter_with, flushed, future, future_with_input, prepare,
-    run_late,
+    Prepared, Recorder, Start, begin, enter, enter_with, flushed, future, future_with_input,
+    prepare, run_late,
 };

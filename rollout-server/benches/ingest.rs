@@ -151,7 +151,7 @@ fn store_all(store: &Arc<dyn Store>, batches: impl Iterator<Item = Vec<Event>>) 
             let first: Option<Pending> = waiting.pop_front();
             first.unwrap().wait().unwrap();
         }
-        waiting.push_back(store.append(events, Origin::Request));
+        waiting.push_back(store.append(events, Origin::Request(None)));
     }
     for pending in waiting {
         pending.wait().unwrap();

@@ -16,9 +16,10 @@ use rollout_server::ingest::sync_once;
 use rollout_server::open_store;
 use rollout_server::query::{SpanRow, TraceQuery, TraceSummary};
 use rollout_server::store::Store;
-use rollout_tests::events::{of_type, spooled};
+use rollout_tests::events::{builder, of_type, spooled};
 use rollout_tests::program::{Program, command};
-use rollout_tests::wait_until;
+use rollout_tests::server::TestServer;
+use rollout_tests::{DEADLINE, wait_until};
 
 /// What may be missing: what happened in the last moments.
 const LAST_MOMENTS_US: u64 = 50_000;
@@ -48,9 +49,12 @@ struct Marathon {
 }
 
 impl Marathon {
-    fn start(dir: &Path) -> Self {
-        let mut program =
-            Program::start(command(env!("CARGO_BIN_EXE_marathon"), dir).stdout(Stdio::piped()));
+    fn start(dir: &Path, endpoint: Option<&str>) -> Self {
+        let mut command = command(env!("CARGO_BIN_EXE_marathon"), dir);
+        if let Some(endpoint) = endpoint {
+            command.env("ROLLOUT_ENDPOINT", endpoint);
+        }
+        let mut program = Program::start(command.stdout(Stdio::piped()));
         let stdout = program.child().stdout.take().expect("a pipe");
         Self {
             program,
@@ -143,7 +147,7 @@ fn spans(store: &Arc<dyn Store>, trace: &TraceSummary) -> Vec<SpanRow> {
 #[test]
 fn what_happened_is_in_the_spool_but_for_the_last_moments() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut marathon = Marathon::start(dir.path());
+    let mut marathon = Marathon::start(dir.path(), None);
     marathon.run_to(1_000_000);
     let laps = marathon.kill();
     assert!(!laps.is_empty());
@@ -160,12 +164,36 @@ fn what_happened_is_in_the_spool_but_for_the_last_moments() {
     }
 }
 
+/// The server has never seen the spool: that the program is gone, it hears from the one that takes over.
+#[test]
+fn the_next_process_tells_a_server_elsewhere() {
+    let server = TestServer::start();
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut marathon = Marathon::start(dir.path(), Some(&server.url("")));
+    marathon.run_to(100_000);
+    let id = wait_until("a trace at the server", || server.trace_ids().pop());
+    let status = || server.get_json(&format!("/api/v1/traces/{id}"))["status"].clone();
+    assert_eq!(status(), "running");
+    marathon.kill();
+    let next = builder()
+        .dir(dir.path())
+        .endpoint(server.url(""))
+        .build()
+        .expect("a client");
+    let report = next.blocking_shutdown(DEADLINE).expect("a report");
+    assert!(!report.timed_out, "{report:?}");
+    assert_eq!(status(), "interrupted");
+    assert!(server.tree(&id).starts_with("agent marathon interrupted\n"));
+    // And nothing is left for a third one to send, or to say.
+    assert!(spooled(dir.path()).is_empty());
+}
+
 #[test]
 fn open_spans_are_running_while_the_process_lives_and_interrupted_once_it_is_gone() {
     let dir = tempfile::tempdir().expect("a folder");
     let of_store = tempfile::tempdir().expect("a folder");
     let store = open_store(of_store.path()).expect("a store");
-    let mut marathon = Marathon::start(dir.path());
+    let mut marathon = Marathon::start(dir.path(), None);
     marathon.run_to(100_000);
     let trace = stored(dir.path(), &store);
     let open = spans(&store, &trace);

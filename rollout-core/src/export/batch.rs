@@ -11,6 +11,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug)]
 pub struct Batch {
     id: u128,
+    writer: Option<Arc<str>>,
     text: Arc<[u8]>,
     /// Where in `text` each event stands, without its line's end.
     events: Arc<[Range<usize>]>,
@@ -31,9 +32,20 @@ impl Batch {
         }
         Self {
             id: random_id(),
+            writer: None,
             text: text.into(),
             events: events.into(),
         }
+    }
+
+    /// The same batch, recorded by a process of this name.
+    pub(crate) fn of_writer(self, writer: Option<Arc<str>>) -> Self {
+        Self { writer, ..self }
+    }
+
+    /// The process that recorded the events: the name of its folder in the spool, if it has one.
+    pub fn writer(&self) -> Option<&str> {
+        self.writer.as_deref()
     }
 
     /// What tells this batch from every other; the same when it is retried.
@@ -76,6 +88,7 @@ impl Batch {
             .collect();
         Self {
             id: random_id(),
+            writer: self.writer.clone(),
             text: Arc::clone(&self.text),
             events: events.into(),
         }

@@ -12,9 +12,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use reqwest::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
@@ -27,6 +27,9 @@ use crate::event::{self, EventBatchResponse};
 /// The longest answer that is read.
 const MOST_ANSWER_BYTES: usize = 4 << 20;
 
+/// Says which process recorded the events of a request.
+const WRITER: HeaderName = HeaderName::from_static("rollout-writer");
+
 /// How much of a refusal's text goes into a warning.
 const REASON_CHARS: usize = 300;
 
@@ -38,6 +41,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub struct HttpExporter {
     client: Client,
     url: Url,
+    /// Where it is said that a writer is gone.
+    gone: Url,
     key: Option<Secret<String>>,
     /// The body that was sent last: a retry sends the same bytes.
     body: Option<(u128, Vec<u8>)>,
@@ -55,8 +60,12 @@ impl HttpExporter {
             return Err(ConfigError::new("base_url", None, problem));
         };
         let refuse = |problem: String| ConfigError::new("base_url", Some(base), problem);
-        let url = Url::parse(&format!("{base}/v1/events:batch"))
-            .map_err(|error| refuse(format!("is no address: {error}")))?;
+        let at = |path: &str| {
+            Url::parse(&format!("{base}{path}"))
+                .map_err(|error| refuse(format!("is no address: {error}")))
+        };
+        let url = at("/v1/events:batch")?;
+        let gone = at("/v1/writers:gone")?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -79,6 +88,7 @@ impl HttpExporter {
                 .build()
                 .map_err(|error| refuse(format!("no client for it: {}", chain(&error))))?,
             url,
+            gone,
             key: config.api_key().cloned(),
             body: None,
         })
@@ -96,17 +106,8 @@ impl HttpExporter {
                 self.body.insert((batch.id(), body)).1.clone()
             }
         };
-        let mut request = self.client.post(self.url.clone()).body(body);
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key.as_str());
-        }
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| ExportError::retry(chain(&error)))?;
-        let status = response.status();
-        let after = retry_after(response.headers());
-        let text = read(&mut response).await;
+        let request = self.client.post(self.url.clone()).body(body);
+        let (status, after, text) = self.send(request, batch.writer()).await?;
         if status.is_success() {
             let answer = text.and_then(|text| parse(&text));
             if answer.is_ok() {
@@ -114,6 +115,37 @@ impl HttpExporter {
             }
             // The events may well be stored: sending them again does no harm, their ids tell.
             return answer.map_err(|error| ExportError::retry(format!("{status} with {error}")));
+        }
+        Err(self.refusal(status, after, &text.unwrap_or_default()))
+    }
+
+    /// Sends a request in the name of a writer: the answer's status, the wait it asks for, and its body.
+    async fn send(
+        &self,
+        mut request: RequestBuilder,
+        writer: Option<&str>,
+    ) -> Result<(StatusCode, Option<Duration>, Result<Vec<u8>, String>), ExportError> {
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key.as_str());
+        }
+        if let Some(writer) = writer {
+            request = request.header(WRITER, writer);
+        }
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| ExportError::retry(chain(&error)))?;
+        let after = retry_after(response.headers());
+        let text = read(&mut response).await;
+        Ok((response.status(), after, text))
+    }
+
+    /// Says that a writer is gone, to a server that wants to know.
+    async fn tell_gone(&self, writer: &str) -> Result<Receipt, ExportError> {
+        let request = self.client.post(self.gone.clone());
+        let (status, after, text) = self.send(request, Some(writer)).await?;
+        if status.is_success() {
+            return Ok(Receipt::all());
         }
         Err(self.refusal(status, after, &text.unwrap_or_default()))
     }
@@ -153,6 +185,10 @@ impl Exporter for HttpExporter {
 
     fn resumes(&self) -> bool {
         true
+    }
+
+    fn writer_gone<'a>(&'a mut self, writer: &'a str) -> ExportFuture<'a> {
+        Box::pin(self.tell_gone(writer))
     }
 }
 

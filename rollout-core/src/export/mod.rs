@@ -44,6 +44,14 @@ pub trait Exporter: Send + 'static {
     fn resumes(&self) -> bool {
         false
     }
+
+    /// Says that a process has ended without a word, and that all it recorded is handed over: what it left open will
+    /// never end. `writer` is what [`Batch::writer`] says of its events. An error of the kind
+    /// [`Retry`](ExportError::Retry) has it said again; of another one nobody hears.
+    fn writer_gone<'a>(&'a mut self, writer: &'a str) -> ExportFuture<'a> {
+        let _ = writer;
+        Box::pin(std::future::ready(Ok(Receipt::all())))
+    }
 }
 
 /// The other side took a batch, but for what it refused.

@@ -65,6 +65,11 @@ impl Backlog {
         self.folder.path()
     }
 
+    /// The dead writer's name.
+    pub(crate) fn writer(&self) -> Option<Arc<str>> {
+        self.folder.name()
+    }
+
     /// The next lines; none when all is handed over.
     pub(crate) fn read(&mut self, bytes: usize, events: u64) -> Option<Chunk> {
         while let Some((number, path, end)) = self.segments.front() {

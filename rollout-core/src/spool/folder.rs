@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -88,6 +89,14 @@ impl Folder {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The writer's name, if it is one of ours: visible ASCII.
+    pub(super) fn name(&self) -> Option<Arc<str>> {
+        let name = self.path.file_name()?.to_str()?;
+        name.bytes()
+            .all(|byte| byte.is_ascii_graphic())
+            .then(|| name.into())
     }
 
     /// Whether it is still there, and has not been removed by somebody else.

@@ -134,6 +134,11 @@ impl Spool {
         self.disk_works
     }
 
+    /// The writer's name, if it has a folder.
+    pub(crate) fn writer(&self) -> Option<Arc<str>> {
+        self.folder.as_ref()?.name()
+    }
+
     /// Says that this process holds the lock of a dead writer's folder.
     pub(crate) fn adopted(&mut self, folder: PathBuf) {
         self.adopted.push(folder);

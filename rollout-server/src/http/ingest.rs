@@ -1,14 +1,19 @@
-//! `POST /v1/events:batch`.
+//! `POST /v1/events:batch`, and `POST /v1/writers:gone`.
 
 use axum::{
     Json,
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
 };
 use rollout_core::event::EventBatchResponse;
 
 use super::{App, error::ApiError};
+
+/// Says which process recorded the events of a request.
+const WRITER: HeaderName = HeaderName::from_static("rollout-writer");
+/// What a process may be called: visible ASCII, at most so long.
+const WRITER_CHARS: usize = 200;
 use crate::{
     ingest::{Encoding, receive},
     store::Origin,
@@ -28,7 +33,8 @@ pub(super) async fn batch(
     drop(turn);
     let (accepted, rejected) = (received.events.len() as u64, received.errors.len() as u64);
     if accepted > 0 {
-        app.store.append(received.events, Origin::Request).await?;
+        let origin = Origin::Request(writer(&headers)?);
+        app.store.append(received.events, origin).await?;
     }
     app.metrics.events(accepted, rejected);
     Ok(Json(EventBatchResponse {
@@ -38,6 +44,34 @@ pub(super) async fn batch(
         retryable: false,
         errors: received.errors,
     }))
+}
+
+/// Takes it that a process is gone: what it left open is interrupted. Whoever has taken over what it could not send
+/// says so when all of that is sent.
+pub(super) async fn gone(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let Some(writer) = writer(&headers)? else {
+        return Err(ApiError::bad_request(
+            "missing_writer",
+            "say which writer: the header `Rollout-Writer` is missing",
+        ));
+    };
+    app.store.writer_gone(&writer).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn writer(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(header) = headers.get(WRITER) else {
+        return Ok(None);
+    };
+    let name = header.to_str().ok().filter(|name| {
+        let fits = (1..=WRITER_CHARS).contains(&name.len());
+        fits && name.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    let problem = || ApiError::bad_request("invalid_writer", "`Rollout-Writer` is no name");
+    Ok(Some(name.ok_or_else(problem)?.to_owned()))
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {

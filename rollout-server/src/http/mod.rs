@@ -68,6 +68,7 @@ pub(crate) fn router(
     };
     let ingest = Router::new()
         .route("/v1/events:batch", post(self::ingest::batch))
+        .route("/v1/writers:gone", post(self::ingest::gone))
         .route_layer(middleware::from_fn_with_state(
             app.clone(),
             login::require_ingest,

@@ -56,8 +56,8 @@ pub trait Store: Send + Sync + 'static {
 /// Where events came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A request: nothing is known about the process that sends.
-    Request,
+    /// A request, and the name of the process that recorded them if it gives one.
+    Request(Option<String>),
     /// A segment of a spool.
     Spool(SpoolRange),
 }

@@ -208,7 +208,8 @@ impl Runner {
             .spool()
             .read(self.reader, BATCH_BYTES, self.pace.events);
         if let Some(chunk) = chunk {
-            self.hand_over(Batch::from_lines(&chunk.lines), false)
+            let writer = self.shared.spool().writer();
+            self.hand_over(Batch::from_lines(&chunk.lines).of_writer(writer), false)
                 .await?;
             self.shared.spool().advance(self.reader);
         }
@@ -222,19 +223,43 @@ impl Runner {
             return Ok(());
         };
         if let Some(chunk) = backlog.read(BATCH_BYTES, events) {
-            self.hand_over(Batch::from_lines(&chunk.lines), true)
+            let writer = backlog.writer();
+            self.hand_over(Batch::from_lines(&chunk.lines).of_writer(writer), true)
                 .await?;
             if let Some(backlog) = self.backlog.front_mut()
                 && let Err(error) = backlog.advance()
             {
                 log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
             }
-        } else if let Some(backlog) = self.backlog.pop_front() {
-            backlog.finish();
+        } else {
+            let writer = backlog.writer();
+            self.tell_gone(writer).await?;
+            if let Some(backlog) = self.backlog.pop_front() {
+                backlog.finish();
+            }
             self.shared
                 .set_backlog(self.reader, !self.backlog.is_empty());
         }
         Ok(())
+    }
+
+    /// Says that a dead writer has nothing more to say, however long it takes.
+    async fn tell_gone(&mut self, writer: Option<Arc<str>>) -> Result<(), Stopped> {
+        let Some(writer) = writer else { return Ok(()) };
+        loop {
+            match self.exporter.writer_gone(&writer).await {
+                Err(ExportError::Retry { after, reason }) => {
+                    self.failed(&reason);
+                    self.back_off_for(after, &reason).await;
+                }
+                Err(ExportError::Stop { reason }) => return Err(Stopped(reason)),
+                // The other side does not want to know.
+                Ok(_) | Err(_) => {
+                    self.succeeded();
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Hands a batch over, whole or in parts, however long it takes.

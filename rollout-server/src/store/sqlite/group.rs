@@ -59,13 +59,30 @@ impl<'c, 'a> Group<'c, 'a> {
         origin: &Origin,
     ) -> Result<(), StoreError> {
         let writer = match origin {
-            Origin::Request => None,
+            Origin::Request(None) => None,
+            Origin::Request(Some(writer)) => Some(self.remote_writer(writer)?),
             Origin::Spool(range) => Some(self.advance(range)?),
         };
         for event in events {
             self.take(event, writer)?;
         }
         Ok(())
+    }
+
+    /// The row of a process that sends.
+    fn remote_writer(&self, name: &str) -> Result<i64, StoreError> {
+        let known = self
+            .connection
+            .prepare_cached("SELECT id FROM writers WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        if let Some(writer) = known {
+            return Ok(writer);
+        }
+        self.connection
+            .prepare_cached("INSERT INTO writers (name, remote) VALUES (?1, 1)")?
+            .execute([name])?;
+        Ok(self.connection.last_insert_rowid())
     }
 
     /// Moves the position of a spool over a range, and gives its writer's row.
@@ -92,7 +109,9 @@ impl<'c, 'a> Group<'c, 'a> {
             return Err(StoreError::Overtaken);
         }
         self.connection
-            .prepare_cached("UPDATE writers SET segment = ?2, offset = ?3, gone = 0 WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE writers SET segment = ?2, offset = ?3, gone = 0, remote = 0 WHERE id = ?1",
+            )?
             .execute(params![writer, segment, to])?;
         Ok(writer)
     }

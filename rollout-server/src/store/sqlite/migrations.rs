@@ -5,7 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::store::StoreError;
 
 /// Only ever appended to: the database's `user_version` is how many of them it has seen.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    // A process that has only ever sent over HTTP: its spool is elsewhere.
+    "ALTER TABLE writers ADD COLUMN remote INTEGER NOT NULL DEFAULT 0;",
+];
 
 /// Brings a database to the newest shape. Several processes may try at once.
 ///

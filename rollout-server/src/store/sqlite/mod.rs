@@ -144,8 +144,9 @@ impl Store for SqliteStore {
 
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT name, segment, offset, gone FROM writers ORDER BY name")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT name, segment, offset, gone FROM writers WHERE NOT remote ORDER BY name",
+            )?;
             let positions = statement.query_map([], |row| {
                 Ok(SpoolPosition {
                     writer: row.get(0)?,

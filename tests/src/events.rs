@@ -48,7 +48,8 @@ pub fn spooled_text(dir: &Path) -> String {
         .collect()
 }
 
-fn segments(dir: &Path) -> Vec<PathBuf> {
+/// The segments of all writers below `dir`, writers and segments in order.
+pub fn segments(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for writer in fs::read_dir(dir.join("spool")).into_iter().flatten() {
         let writer = writer.expect("an entry").path();

@@ -3,8 +3,8 @@
 use std::future::pending;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -64,6 +64,7 @@ impl Fault {
 /// Stands between a client and the server at an address. It stops when dropped.
 pub struct Proxy {
     address: SocketAddr,
+    upstream: Arc<Mutex<SocketAddr>>,
     fault: watch::Sender<Fault>,
     hits: Arc<AtomicU64>,
     stop: Option<oneshot::Sender<()>>,
@@ -77,8 +78,9 @@ impl Proxy {
         let hits = Arc::new(AtomicU64::new(0));
         let (stop, stopped) = oneshot::channel();
         let (bound, address) = std::sync::mpsc::sync_channel(1);
+        let upstream = Arc::new(Mutex::new(upstream));
         let relay = Relay {
-            upstream,
+            upstream: Arc::clone(&upstream),
             faults,
             hits: Arc::clone(&hits),
         };
@@ -102,6 +104,7 @@ impl Proxy {
         });
         Self {
             address: address.recv().expect("an address"),
+            upstream,
             fault,
             hits,
             stop: Some(stop),
@@ -112,6 +115,11 @@ impl Proxy {
     /// The base address.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// New connections lead to the server at this address.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
     }
 
     /// From now on this becomes of requests.
@@ -138,7 +146,7 @@ impl Drop for Proxy {
 
 #[derive(Clone)]
 struct Relay {
-    upstream: SocketAddr,
+    upstream: Arc<Mutex<SocketAddr>>,
     faults: watch::Receiver<Fault>,
     hits: Arc<AtomicU64>,
 }
@@ -170,7 +178,8 @@ impl Relay {
             self.hit();
             return client.set_zero_linger();
         }
-        let mut server = TcpStream::connect(self.upstream).await?;
+        let upstream = *self.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut server = TcpStream::connect(upstream).await?;
         let pace = match fault {
             Fault::Bandwidth(bytes) => Some(*bytes),
             _ => None,

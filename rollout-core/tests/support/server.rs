@@ -142,6 +142,10 @@ async fn handle(
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Response<Body> {
+    if uri.path().ends_with("/v1/writers:gone") {
+        // A server that does not know of writers.
+        return response(404, "", String::new());
+    }
     let mut text = String::new();
     flate2::read::GzDecoder::new(&body[..])
         .read_to_string(&mut text)

@@ -14,7 +14,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Frame;
 use tokio::{
@@ -30,6 +30,8 @@ const BUDGET: usize = 512 << 10;
 /// The longest pause that a sender may make, and the longest time it may take.
 const PAUSE: Duration = Duration::from_secs(10);
 const WHOLE: Duration = Duration::from_mins(1);
+/// The longest pause in a body that nobody wants: its sender waits for the answer.
+const REST_PAUSE: Duration = Duration::from_secs(1);
 /// What is read and thrown away of a body that nobody wants.
 const THROWN_AWAY: usize = 1 << 30;
 
@@ -110,10 +112,12 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
         // Who waits to be told to go on, and was not, has sent nothing.
         && (polled || !waits)
     {
-        let thrown_away = Limited::new(body, THROWN_AWAY).into_data_stream();
-        let thrown_away = thrown_away.try_for_each(|_| async { Ok(()) });
+        let mut rest = Limited::new(body, THROWN_AWAY).into_data_stream();
         // Past this, the connection may break.
-        let _ = timeout(WHOLE, thrown_away).await;
+        let _ = timeout(WHOLE, async {
+            while let Ok(Some(Ok(_))) = timeout(REST_PAUSE, rest.next()).await {}
+        })
+        .await;
     }
     response
 }

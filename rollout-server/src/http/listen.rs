@@ -19,6 +19,8 @@ use tokio::{
 const CONNECTIONS: usize = 4096;
 /// How long a connection may take to send the head of a request, also the first after a pause.
 const HEAD: Duration = Duration::from_mins(1);
+/// The same while more than half of the places are taken: those who never ask shall not keep out others.
+const HURRIED_HEAD: Duration = Duration::from_secs(5);
 /// How long requests that are being answered may take to finish when the server stops.
 const FINISH: Duration = Duration::from_secs(10);
 /// How long to wait when the system has no connection to give, as with too many open files.
@@ -53,10 +55,11 @@ pub(crate) async fn serve(
         };
         // Answers are small and awaited.
         let _ = stream.set_nodelay(true);
+        let crowded = places.available_permits() < CONNECTIONS / 2;
         let service = TowerToHyperService::new(router.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
+            .header_read_timeout(if crowded { HURRIED_HEAD } else { HEAD })
             .serve_connection(TokioIo::new(stream), service);
         let connection = connections.watch(connection);
         tokio::spawn(async move {

@@ -1,8 +1,8 @@
 //! The viewer as a person uses it, in a real browser.
 
 use jiff::{Timestamp, ToSpan};
-use rollout_tests::{browser::Page, fixture, server::TestServer};
-use serde_json::json;
+use rollout_tests::{browser::Page, fixture, server::TestServer, wire::recording};
+use serde_json::{Value, json};
 
 /// Some minutes ago, so that nothing lies in the future.
 fn start() -> Timestamp {
@@ -318,6 +318,110 @@ fn captured_markup_stays_text() {
         );
         untouched(&page, id);
         page.picture(&format!("hostile-{id}"));
+    }
+}
+
+/// Puts markup in the place of every text that a program may choose; what `stays` says stays as it is.
+fn disguise(value: &mut Value, stays: &dyn Fn(&str) -> bool) {
+    const MARKUP: &str = "\"'><img src=x onerror=window.broken=1>";
+    match value {
+        Value::String(text) => MARKUP.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| disguise(item, stays)),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                if !stays(name) {
+                    disguise(member, stays);
+                }
+            }
+            // Names of members are captured too, where the protocol does not give them.
+            for outer in ["attributes", "raw", "user_traits", "account_traits"] {
+                if let Some(Value::Object(inner)) = members.get_mut(outer) {
+                    inner.insert(MARKUP.to_owned(), json!({ MARKUP: MARKUP }));
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What the protocol's readers need to see an event as what it is.
+fn is_of_protocol(name: &str) -> bool {
+    let ids = [
+        "event_id",
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "batch_id",
+    ];
+    let times = ["occurred_at", "started_at", "ended_at", "sent_at"];
+    ids.contains(&name)
+        || times.contains(&name)
+        || ["event_type", "schema_version", "sdk"].contains(&name)
+}
+
+#[test]
+fn markup_in_every_field_stays_text() {
+    let Some(page) = Page::start() else { return };
+    let server = TestServer::start();
+    // Texts that tell readers what a value is, a chat or a stream, are chosen by programs as well: once without them.
+    let of_shapes = |name: &str| {
+        is_of_protocol(name) || ["role", "type", "span_type", "status"].contains(&name)
+    };
+    for (prefix, stays) in [
+        ("a", &is_of_protocol as &dyn Fn(&str) -> bool),
+        ("b", &of_shapes),
+    ] {
+        for file in [
+            "all-fields",
+            "agent",
+            "trace",
+            "openai-chat",
+            "anthropic-messages-stream",
+            "manual-stream",
+        ] {
+            let mut text = String::from_utf8(recording(&format!("{file}.json"))).unwrap();
+            for id in ["trace_id", "event_id"] {
+                let (plain, own) = (
+                    format!("\"{id}\": \""),
+                    format!("\"{id}\": \"{prefix}_{file}_"),
+                );
+                text = text.replace(&plain, &own);
+            }
+            let mut body: Value = serde_json::from_str(&text).unwrap();
+            disguise(&mut body, stays);
+            let answer = server.post(body.to_string().as_bytes(), &[]);
+            assert_eq!(answer.json()["rejected"], 0, "{file}: {}", answer.body);
+        }
+    }
+    let untouched = |place: &str| {
+        assert_eq!(page.eval("window.broken ?? null"), Value::Null, "{place}");
+        let injected = "document.querySelectorAll('main img, main script, main [onload], main [onerror]').length";
+        assert_eq!(page.eval(injected), 0, "{place}");
+        assert_eq!(page.problems(), [""; 0], "{place}");
+    };
+    page.open(&server.url("/"));
+    untouched("the list");
+    let ids = server.trace_ids();
+    assert!(ids.len() >= 12, "{ids:?}");
+    for id in ids {
+        let path = format!("/traces/{id}");
+        page.open(&server.url(&path));
+        page.wait("the page is ready", READY);
+        page.eval("document.querySelectorAll('details').forEach((fold) => { fold.open = true; })");
+        untouched(&path);
+        for span in server.spans(&id) {
+            let place = format!("{path}#span={}", span["span_id"].as_str().unwrap());
+            page.open(&server.url("/"));
+            page.open(&server.url(&place));
+            page.wait(
+                "the pane is filled",
+                &format!("{PANE} !== 'The whole trace' && {READY}"),
+            );
+            page.eval(
+                "document.querySelectorAll('details').forEach((fold) => { fold.open = true; })",
+            );
+            untouched(&place);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use toml::{Table, Value};
+use serde_json::Value;
 
 use super::setting::{SETTINGS, Setting};
 use crate::error::ConfigError;
@@ -26,9 +26,9 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, String>, Config
             ));
         }
     };
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| ConfigError::new(NAME, None, position(&text, &error)))?;
+    let table: BTreeMap<String, Value> = basic_toml::from_str(&text)
+        // The parser's words hold no excerpt of the file, which may have a key in it.
+        .map_err(|error| ConfigError::new(NAME, None, format!("is not valid TOML: {error}")))?;
     let mut values = BTreeMap::new();
     for (key, value) in table {
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
@@ -44,15 +44,6 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, String>, Config
     Ok(values)
 }
 
-/// The parser's words without its excerpt of the file, which may hold a key.
-fn position(text: &str, error: &toml::de::Error) -> String {
-    let line = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .map_or(1, |before| before.matches('\n').count() + 1);
-    format!("is not valid TOML: line {line}: {}", error.message())
-}
-
 fn text_of(setting: &Setting, value: Value) -> Result<String, ConfigError> {
     let refuse = |problem: &str| {
         ConfigError::new(
@@ -63,9 +54,8 @@ fn text_of(setting: &Setting, value: Value) -> Result<String, ConfigError> {
     };
     match value {
         Value::String(text) => Ok(text),
-        Value::Integer(number) => Ok(number.to_string()),
-        Value::Float(number) => Ok(number.to_string()),
-        Value::Boolean(yes) => Ok(yes.to_string()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(yes) => Ok(yes.to_string()),
         Value::Array(items) => items
             .into_iter()
             .map(|item| match item {
@@ -74,6 +64,6 @@ fn text_of(setting: &Setting, value: Value) -> Result<String, ConfigError> {
             })
             .collect::<Result<Vec<_>, _>>()
             .map(|items| items.join(",")),
-        Value::Datetime(_) | Value::Table(_) => Err(refuse("is neither text nor a number")),
+        Value::Null | Value::Object(_) => Err(refuse("is neither text nor a number")),
     }
 }

@@ -3,16 +3,19 @@
 //! Every name of ours is mixed-site and every path absolute, so that the body sees none of them
 //! and they see nothing of the user's; the body goes in with the braces it came in.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, TokenStreamExt, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Type};
+use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
 
 use crate::capture::hold_receiver;
+use crate::failure::error_may_borrow;
+use crate::function::Attribute;
 use crate::kind::Macro;
 use crate::model::{Flow, Plan, Through, output_position};
 use crate::options::Flush;
+use crate::pinned::{PinnedBlock, future_output};
 use crate::shape::{Form, never_result, ungroup};
 
 /// The instrumented function.
@@ -129,7 +132,6 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
 /// The body builds a future: arguments are captured now, the span opens when it is first polled.
 fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
     let (runtime, site, start) = (&plan.runtime, site(plan), start(plan));
-    let body = closure(plan, false);
     let finish = finish(plan);
     let start = if start.is_empty() {
         quote_spanned!(mixed()=> |_| {})
@@ -137,6 +139,14 @@ fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
         quote_spanned!(mixed()=> |start| { #start })
     };
     let prepare = quote_spanned!(mixed()=> #runtime::prepare(#site, #start));
+    let foreign = |attribute: &Attribute| !attribute.is_inert();
+    if plan.function.attributes.iter().any(foreign)
+        && let Some(pinned) = PinnedBlock::of(&plan.block.group)
+        && let Some(output) = future_output(&plan.function.signature.output)
+    {
+        return pinned_block(plan, &pinned, output, &prepare, &finish);
+    }
+    let body = closure(plan, false);
     let call = match form {
         Form::Opaque => flushed(
             plan,
@@ -154,6 +164,42 @@ fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
         }
     };
     function(plan, &rewritten_keeping_patterns(plan), &call)
+}
+
+/// The same where another macro is still to come, which looks into a body that is one async block in a box: the block
+/// stays that, with ours inside of it.
+fn pinned_block(
+    plan: &Plan<'_>,
+    pinned: &PinnedBlock,
+    output: &Type,
+    prepare: &TokenStream,
+    finish: &TokenStream,
+) -> TokenStream {
+    let runtime = &plan.runtime;
+    let PinnedBlock {
+        pin,
+        parentheses,
+        head,
+        block,
+    } = pinned;
+    let returned = without_impl(output);
+    let inner = quote_spanned!(mixed()=> async move {
+        if false {
+            return #runtime::returned::<#returned>();
+        }
+        match () { () => #block }
+    });
+    let inner = flushed(
+        plan,
+        quote_spanned!(mixed()=> __prepared.future(#inner, #finish)),
+    );
+    let mut arguments = Group::new(
+        Delimiter::Parenthesis,
+        quote_spanned!(mixed()=> #head { #inner.await }),
+    );
+    arguments.set_span(parentheses.span());
+    let body = quote_spanned!(mixed()=> let __prepared = #prepare; #pin #arguments);
+    function(plan, &plan.function.signature.to_token_stream(), &body)
 }
 
 /// The body builds a stream or an iterator: it runs inside the span, which stays open.
@@ -203,7 +249,7 @@ fn function(plan: &Plan<'_>, signature: &TokenStream, body: &TokenStream) -> Tok
         &function.defaultness,
     );
     let inner = &plan.block.inner_attributes;
-    let mut whole = proc_macro2::Group::new(proc_macro2::Delimiter::Brace, quote!(#inner #body));
+    let mut whole = Group::new(Delimiter::Brace, quote!(#inner #body));
     whole.set_span(mixed().located_at(plan.block.group.span()));
     quote!(#(#attributes)* #visibility #defaultness #signature #whole)
 }
@@ -412,8 +458,8 @@ fn finish(plan: &Plan<'_>) -> TokenStream {
     }
     match plan.output {
         None => {
-            let runtime = &plan.runtime;
-            quote_spanned!(mixed()=> |end, value| { #runtime::Outcome::new(value).finish(end); })
+            let (runtime, outcome) = (&plan.runtime, outcome(plan));
+            quote_spanned!(mixed()=> |end, value| { #runtime::#outcome::new(value).finish(end); })
         }
         Some(through) => looked_at(plan, through),
     }
@@ -434,8 +480,9 @@ fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
         let value = quote_spanned!(last=> (value));
         quote_spanned!(first=> #runtime_there::some #value)
     } else {
+        let outcome = outcome(plan);
         let value = quote_spanned!(last=> (end));
-        quote_spanned!(first=> #runtime_there::Outcome::new(value).finish #value)
+        quote_spanned!(first=> #runtime_there::#outcome::new(value).finish #value)
     };
     let trait_ = match through {
         Through::Serialize => Ident::new("Output", first),
@@ -443,6 +490,15 @@ fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
     };
     let output = Ident::new("output", last);
     quote_spanned!(first=> |end, value| #runtime_there::#trait_::#output(#value, end))
+}
+
+/// What asks a value whether it failed.
+fn outcome(plan: &Plan<'_>) -> Ident {
+    let may_borrow = match &plan.function.signature.output {
+        ReturnType::Default => false,
+        ReturnType::Type(_, ty) => error_may_borrow(ty),
+    };
+    Ident::new(if may_borrow { "OfDisplay" } else { "Outcome" }, mixed())
 }
 
 /// Moves tokens of ours to where a message about them shall point.
@@ -490,18 +546,29 @@ fn erase(ty: &mut Type) {
         Type::Reference(ty) => erase(&mut ty.elem),
         Type::Slice(ty) => erase(&mut ty.elem),
         Type::Tuple(ty) => ty.elems.iter_mut().for_each(erase),
-        Type::Path(path) => {
-            for segment in &mut path.path.segments {
-                let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
-                    continue;
-                };
-                for argument in &mut arguments.args {
-                    if let GenericArgument::Type(ty) = argument {
-                        erase(ty);
-                    }
+        Type::Path(path) => erase_in(&mut path.path),
+        Type::TraitObject(object) => {
+            for bound in &mut object.bounds {
+                if let TypeParamBound::Trait(bound) = bound {
+                    erase_in(&mut bound.path);
                 }
             }
         }
         _ => {}
+    }
+}
+
+fn erase_in(path: &mut syn::Path) {
+    for segment in &mut path.segments {
+        let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
+            continue;
+        };
+        for argument in &mut arguments.args {
+            match argument {
+                GenericArgument::Type(ty) => erase(ty),
+                GenericArgument::AssocType(assigned) => erase(&mut assigned.ty),
+                _ => {}
+            }
+        }
     }
 }

@@ -10,11 +10,13 @@ mod capture;
 mod diagnose;
 mod entry;
 mod expand;
+mod failure;
 mod fallback;
 mod function;
 mod kind;
 mod model;
 mod options;
+mod pinned;
 mod shape;
 #[cfg(test)]
 mod tests;

@@ -228,6 +228,62 @@ fn generic_error<E: fmt::Display>(error: impl Fn() -> E + serde::Serialize) -> R
     Err(error())
 }
 
+/// Is an error only where nothing in it is borrowed, which `E: Error` does not tell.
+#[derive(Debug)]
+struct Full<T>(T);
+
+impl<T> fmt::Display for Full<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("full")
+    }
+}
+
+impl<T: std::any::Any + fmt::Debug> std::error::Error for Full<T> {}
+
+struct Shelf<T>(Vec<T>);
+
+impl<T: fmt::Debug> Shelf<T> {
+    #[span(capture_input = false)]
+    fn push(&mut self, item: T) -> Result<(), Full<T>> {
+        if self.0.is_empty() {
+            return Err(Full(item));
+        }
+        self.0.push(item);
+        Ok(())
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Shelf<&'a str> {
+    type Error = Full<&'a str>;
+
+    #[span(capture_output = false)]
+    fn try_from(text: &'a str) -> Result<Self, Self::Error> {
+        let mut shelf = Shelf(Vec::new());
+        for word in text.split(' ') {
+            shelf.push(word)?;
+        }
+        Ok(shelf)
+    }
+}
+
+#[span(capture_output = false)]
+async fn borrowing(text: &str) -> Result<Shelf<&str>, Full<&str>> {
+    Shelf::try_from(text)
+}
+
+#[test]
+fn an_error_that_borrows_is_recorded_as_it_is_displayed() {
+    let text = String::from("a");
+    let ((), captured) = capture(|| {
+        assert!(block_on(borrowing(&text)).is_err());
+    });
+    for name in ["borrowing", "try_from", "push"] {
+        let (ty, message, sources) = error_of(&captured, name);
+        assert!(ty.ends_with("Full<&str>"), "{ty}");
+        assert_eq!((message.as_str(), sources.len()), ("full", 0), "{name}");
+    }
+}
+
 fn error_of(captured: &Captured, name: &str) -> (String, String, Vec<String>) {
     let span = captured
         .span(name)
@@ -466,6 +522,7 @@ impl Toolbox {
 #[async_trait::async_trait]
 trait Search {
     async fn search(&self, query: &str) -> Result<usize, String>;
+    async fn look_up(&self, query: &str) -> Result<usize, String>;
 }
 
 #[async_trait::async_trait]
@@ -474,6 +531,28 @@ impl Search for Toolbox {
     async fn search(&self, query: &str) -> Result<usize, String> {
         Ok(self.left_out() as usize + query.len())
     }
+
+    #[task]
+    #[tool("outside")]
+    async fn look_up(&self, query: &str) -> Result<usize, String> {
+        self.search(query).await?;
+        Err("nothing there".into())
+    }
+}
+
+#[test]
+fn two_attributes_on_a_boxed_future_nest() {
+    let ((), captured) = capture(|| {
+        block_on(Toolbox { size: 1 }.look_up("ab")).unwrap_err();
+    });
+    assert_eq!(
+        captured.tree(),
+        "outside
+  outside [tool] error {\"query\":\"ab\"} !! alloc::string::String: nothing there
+    look_up [task] error {\"query\":\"ab\"} !! alloc::string::String: nothing there
+      search [tool] ok {\"query\":\"ab\"} -> 3
+"
+    );
 }
 
 #[test]

@@ -46,6 +46,15 @@ impl<'a, T> Outcome<'a, T> {
     }
 }
 
+impl<'a, T> OfDisplay<'a, T> {
+    /// Asks about this value, but not for the sources of its error. The lookup does not see lifetimes: it would take
+    /// `impl Error for Full<&'static str>` for an impl for all `Full<&str>`, and the function would not compile.
+    #[inline]
+    pub fn new(value: &'a T) -> Self {
+        OfDisplay(OfDebug(OfNothing(OfValue(value))))
+    }
+}
+
 macro_rules! chain {
     ($($from:ident => $to:ident,)*) => {
         $(impl<'a, T> Deref for $from<'a, T> {

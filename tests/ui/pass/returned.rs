@@ -12,6 +12,11 @@ fn pinned<'a>(text: &'a str) -> Pin<Box<dyn Future<Output = Result<usize, String
     Box::pin(async move { Ok(text.len()) })
 }
 
+#[rollout::span(capture_output = false)]
+fn opaque_inside(text: &str) -> Pin<Box<dyn Future<Output = Result<impl AsRef<str> + use<>, ()>> + '_>> {
+    Box::pin(async move { Ok(text.to_owned()) })
+}
+
 #[rollout::span]
 fn boxed(text: &str) -> BoxFuture<'_, usize> {
     if text.is_empty() {

@@ -25,6 +25,52 @@ impl Hash {
     }
 }
 
+/// A sequence that has turned out to be bytes, and so many of them that they are not kept one by one.
+pub(super) struct ByteRun {
+    length: u64,
+    hash: Hash,
+    head: [u8; 16],
+}
+
+impl ByteRun {
+    /// A run that begins with these bytes.
+    pub(super) fn new(bytes: impl Iterator<Item = u8>) -> Self {
+        let mut run = Self {
+            length: 0,
+            hash: Hash::EMPTY,
+            head: [0; 16],
+        };
+        bytes.for_each(|byte| run.push(byte));
+        run
+    }
+
+    /// One byte more.
+    pub(super) fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.head.get_mut(self.length as usize) {
+            *slot = byte;
+        }
+        self.hash.byte(byte);
+        self.length += 1;
+    }
+
+    /// An element more that is no byte.
+    pub(super) fn push_other(&mut self) {
+        self.length += 1;
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub(super) fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    pub(super) fn media_type(&self) -> &'static str {
+        media_type(&self.head)
+    }
+}
+
 /// The media type that the first bytes tell, or nothing.
 pub(super) fn media_type(head: &[u8]) -> &'static str {
     const MAGIC: &[(&[u8], &str)] = &[

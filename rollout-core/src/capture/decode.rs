@@ -1,13 +1,14 @@
 //! From the binary format to JSON, on the worker.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write as _;
 
-use super::{AT_LEAST, SecretMask, Tag, static_name};
+use super::{AT_LEAST, SecretMask, Tag, WordReader, static_name};
 
-/// Reads values one after another.
+/// Reads a value.
 pub(crate) struct Decoder<'a> {
-    rest: &'a [u8],
+    words: WordReader<'a>,
     mask: Option<&'a SecretMask>,
 }
 
@@ -17,125 +18,130 @@ struct Open {
     started: bool,
 }
 
+/// The word before a value.
+#[derive(Clone, Copy)]
+struct Opening(u64);
+
+impl Opening {
+    fn tag(self) -> Option<Tag> {
+        Tag::from_byte(self.0 as u8)
+    }
+
+    /// The number of a key, or 0.
+    fn key(self) -> u32 {
+        (self.0 >> 8) as u32 & 0x00ff_ffff
+    }
+
+    fn number(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
 impl<'a> Decoder<'a> {
     /// A decoder of these bytes; texts go through `mask`, if there is one.
     pub(crate) fn new(bytes: &'a [u8], mask: Option<&'a SecretMask>) -> Self {
-        Self { rest: bytes, mask }
+        Self {
+            words: WordReader::new(bytes),
+            mask,
+        }
     }
 
-    /// Appends the next value as JSON. Bytes that are no value become `null`.
-    pub(crate) fn json(&mut self, out: &mut Vec<u8>) {
-        let mut open: Vec<Open> = Vec::new();
+    /// Appends the value as JSON. Bytes that are no value become `null`.
+    pub(crate) fn json(mut self, out: &mut Vec<u8>) {
+        self.containers(Vec::new(), out);
+    }
+
+    /// Appends the values up to the last one as members of a JSON object.
+    pub(crate) fn arguments(mut self, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let arguments = Open {
+            map: true,
+            started: false,
+        };
+        self.containers(vec![arguments], out);
+    }
+
+    /// Appends a value, or what is left of those that are open; an end that is missing is the end of the bytes.
+    fn containers(&mut self, mut open: Vec<Open>, out: &mut Vec<u8>) {
         loop {
+            let mut opening = self.words.word().map(Opening);
             if let Some(container) = open.last_mut() {
-                if container.map {
-                    match self.key(container, out) {
-                        Key::Value => {}
-                        Key::Done => continue,
-                        Key::End => {
-                            out.push(b'}');
-                            open.pop();
-                            if open.is_empty() {
-                                return;
-                            }
-                            continue;
-                        }
-                    }
-                } else if self.rest.first().is_none_or(|tag| *tag == Tag::End as u8) {
-                    self.take::<1>();
-                    out.push(b']');
+                let Some(there) = opening.filter(|word| word.tag() != Some(Tag::End)) else {
+                    out.push(if container.map { b'}' } else { b']' });
                     open.pop();
                     if open.is_empty() {
                         return;
                     }
                     continue;
-                } else if std::mem::replace(&mut container.started, true) {
+                };
+                if std::mem::replace(&mut container.started, true) {
                     out.push(b',');
                 }
+                if container.map {
+                    if there.tag() == Some(Tag::CutFields) {
+                        let count = self.words.word().unwrap_or_default();
+                        let _ = write!(out, "\"…\":\"[cut: {} more fields]\"", Count(count));
+                        continue;
+                    }
+                    if there.tag() == Some(Tag::Key) {
+                        string(&self.text(there), out);
+                        opening = self.words.word().map(Opening);
+                    } else {
+                        string(static_name(there.key()).unwrap_or_default(), out);
+                    }
+                    out.push(b':');
+                }
             }
-            match self.tag() {
-                Some(Tag::Seq) => {
-                    out.push(b'[');
-                    open.push(Open {
-                        map: false,
-                        started: false,
-                    });
+            let map = match opening.and_then(Opening::tag) {
+                Some(Tag::Seq) => false,
+                Some(Tag::Map) => true,
+                _ => {
+                    self.scalar(opening, out);
+                    if open.is_empty() {
+                        return;
+                    }
                     continue;
                 }
-                Some(Tag::Map) => {
-                    out.push(b'{');
-                    open.push(Open {
-                        map: true,
-                        started: false,
-                    });
-                    continue;
-                }
-                tag => self.scalar(tag, out),
-            }
-            if open.is_empty() {
-                return;
-            }
+            };
+            out.push(if map { b'{' } else { b'[' });
+            open.push(Open {
+                map,
+                started: false,
+            });
         }
     }
 
-    fn key(&mut self, container: &mut Open, out: &mut Vec<u8>) -> Key {
-        let tag = self.tag();
-        if !matches!(tag, Some(Tag::Key | Tag::StaticKey | Tag::CutFields)) {
-            return Key::End;
-        }
-        if std::mem::replace(&mut container.started, true) {
-            out.push(b',');
-        }
-        if tag == Some(Tag::CutFields) {
-            let count = self.take::<8>().map_or(0, u64::from_le_bytes);
-            let _ = write!(out, "\"…\":\"[cut: {} more fields]\"", Count(count));
-            return Key::Done;
-        }
-        let number = self.length();
-        if tag == Some(Tag::StaticKey) {
-            string(static_name(number as u32).unwrap_or_default(), out);
-        } else {
-            let key = self.text(number);
-            string(&key, out);
-        }
-        out.push(b':');
-        Key::Value
-    }
-
-    fn scalar(&mut self, tag: Option<Tag>, out: &mut Vec<u8>) {
+    fn scalar(&mut self, opening: Option<Opening>, out: &mut Vec<u8>) {
+        let tag = opening.and_then(Opening::tag);
+        let opening = opening.unwrap_or(Opening(0));
         match tag {
             Some(Tag::False) => out.extend_from_slice(b"false"),
             Some(Tag::True) => out.extend_from_slice(b"true"),
-            Some(Tag::U8) => number(out, self.take::<1>().map(u8::from_le_bytes)),
-            Some(Tag::U64) => number(out, self.take::<8>().map(u64::from_le_bytes)),
-            Some(Tag::I64) => number(out, self.take::<8>().map(i64::from_le_bytes)),
-            Some(Tag::F32) => number(out, self.take::<4>().map(f32::from_le_bytes)),
-            Some(Tag::F64) => number(out, self.take::<8>().map(f64::from_le_bytes)),
-            Some(Tag::Number) => {
-                let length = self.length();
-                out.extend_from_slice(self.text(length).as_bytes());
-            }
+            Some(Tag::U8 | Tag::U32) => number(out, Some(opening.number())),
+            Some(Tag::I32) => number(out, Some(opening.number().cast_signed())),
+            Some(Tag::F32) => number(out, Some(f32::from_bits(opening.number()))),
+            Some(Tag::U64) => number(out, self.words.word()),
+            Some(Tag::I64) => number(out, self.words.word().map(u64::cast_signed)),
+            Some(Tag::F64) => number(out, self.words.word().map(f64::from_bits)),
+            Some(Tag::Number) => out.extend_from_slice(self.text(opening).as_bytes()),
             Some(Tag::Text) => {
-                let length = self.length();
-                let text = self.text(length);
+                let text = self.text(opening);
                 match self.mask.and_then(|mask| mask.apply(&text)) {
                     Some(masked) => string(&masked, out),
                     None => string(&text, out),
                 }
             }
             Some(Tag::CutText) => {
-                let length = self.length();
-                let total = self.take::<8>().map_or(0, u64::from_le_bytes);
-                let text = self.text(length);
+                let total = self.words.word().unwrap_or_default();
+                let text = self.text(opening);
                 let masked = self.mask.and_then(|mask| mask.apply(&text));
                 let head = masked.as_deref().unwrap_or(&text);
                 string(&format!("{head}… [cut: {total} bytes in all]"), out);
             }
             Some(Tag::Binary) => {
-                let total = self.take::<8>().map_or(0, u64::from_le_bytes);
-                let hash = self.take::<8>().map_or(0, u64::from_le_bytes);
-                let length = self.length();
-                let media_type = self.text(length);
+                let total = self.words.word().unwrap_or_default();
+                let hash = self.words.word().unwrap_or_default();
+                let media_type = self.text(opening);
                 let _ = write!(
                     out,
                     "{{\"rollout.binary\":{{\"bytes\":{total},\"hash\":\"fnv1a64:{hash:016x}\""
@@ -147,48 +153,24 @@ impl<'a> Decoder<'a> {
                 out.extend_from_slice(b"}}");
             }
             Some(Tag::Failed) => {
-                let length = self.length();
-                let reason = self.text(length);
+                let reason = self.text(opening);
                 string(&format!("[not recorded: {reason}]"), out);
             }
             Some(Tag::CutItems) => {
-                let count = self.take::<8>().map_or(0, u64::from_le_bytes);
+                let count = self.words.word().unwrap_or_default();
                 let _ = write!(out, "\"… [cut: {} more items]\"", Count(count));
             }
             Some(Tag::Redacted) => out.extend_from_slice(b"\"[redacted]\""),
-            Some(
-                Tag::Null
-                | Tag::End
-                | Tag::Seq
-                | Tag::Map
-                | Tag::Key
-                | Tag::StaticKey
-                | Tag::CutFields,
-            )
-            | None => {
+            Some(Tag::Null | Tag::End | Tag::Seq | Tag::Map | Tag::Key | Tag::CutFields) | None => {
                 out.extend_from_slice(b"null");
             }
         }
     }
 
-    fn tag(&mut self) -> Option<Tag> {
-        self.take::<1>().and_then(|[byte]| Tag::from_byte(byte))
-    }
-
-    fn length(&mut self) -> usize {
-        self.take::<4>().map_or(0, u32::from_le_bytes) as usize
-    }
-
-    fn text(&mut self, length: usize) -> std::borrow::Cow<'a, str> {
-        let (text, rest) = self.rest.split_at(length.min(self.rest.len()));
-        self.rest = rest;
-        String::from_utf8_lossy(text)
-    }
-
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*head)
+    /// The text whose length the opening word says.
+    fn text(&mut self, opening: Opening) -> Cow<'a, str> {
+        let bytes = self.words.bytes(opening.number() as usize);
+        String::from_utf8_lossy(bytes.unwrap_or_default())
     }
 }
 
@@ -203,12 +185,6 @@ impl fmt::Display for Count {
             (_, count) => write!(f, "at least {count}"),
         }
     }
-}
-
-enum Key {
-    Value,
-    Done,
-    End,
 }
 
 /// Appends a JSON string.

@@ -66,45 +66,75 @@ struct Seen {
 }
 
 impl Seen {
+    const NONE: Self = Self {
+        address: 0,
+        length: 0,
+        matcher: 0,
+        name: StaticName(0),
+    };
+
     #[inline]
     fn is(&self, address: usize, length: usize, matcher: u32) -> bool {
         self.address == address && self.length == length && self.matcher == matcher
     }
 }
 
-/// A name that lives as long as the program.
+/// What is known of a name that lives as long as the program: its key, and whether it is sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StaticName {
-    /// Its number, for [`static_name`].
-    pub(crate) id: u32,
-    pub(crate) sensitive: bool,
+pub(crate) struct StaticName(u32);
+
+impl StaticName {
+    const SENSITIVE: u32 = 1 << 31;
+
+    /// Keys have 24 bits.
+    const MAX_KEY: u32 = (1 << 24) - 1;
+
+    /// Whether it has a key and is not sensitive.
+    #[inline]
+    pub(super) fn is_plain(self) -> bool {
+        self.0.wrapping_sub(1) < Self::MAX_KEY
+    }
+
+    pub(super) fn is_sensitive(self) -> bool {
+        self.0 & Self::SENSITIVE != 0
+    }
+
+    /// What [`static_name`] finds it by, or 0 where there are too many names.
+    #[inline]
+    pub(super) fn key(self) -> u32 {
+        self.0 & Self::MAX_KEY
+    }
 }
 
 /// All such names that were met.
 #[derive(Default)]
 struct Names {
-    by_number: Vec<&'static str>,
-    numbers: HashMap<&'static str, u32>,
+    in_order: Vec<&'static str>,
+    keys: HashMap<&'static str, u32>,
 }
 
 static NAMES: LazyLock<RwLock<Names>> = LazyLock::new(RwLock::default);
 
-/// The name of a number.
-pub(crate) fn static_name(id: u32) -> Option<&'static str> {
+/// The name of a key, which is 1 or more.
+pub(crate) fn static_name(key: u32) -> Option<&'static str> {
     let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
-    names.by_number.get(id as usize).copied()
+    let index = usize::try_from(key.checked_sub(1)?).ok()?;
+    names.in_order.get(index).copied()
 }
 
 #[cold]
-fn number(name: &'static str) -> u32 {
+fn key_of(name: &'static str) -> u32 {
     let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.numbers.get(name) {
+    if let Some(known) = names.keys.get(name) {
         return *known;
     }
-    let id = names.by_number.len() as u32;
-    names.by_number.push(name);
-    names.numbers.insert(name, id);
-    id
+    let key = names.in_order.len() as u32 + 1;
+    if key > StaticName::MAX_KEY {
+        return 0;
+    }
+    names.in_order.push(name);
+    names.keys.insert(name, key);
+    key
 }
 
 /// Places that are looked at for one name.
@@ -114,9 +144,7 @@ const PROBES: usize = 4;
 const SEEN: usize = 128;
 
 thread_local! {
-    static CACHE: [Cell<Seen>; SEEN] = const {
-        [const { Cell::new(Seen { address: 0, length: 0, matcher: 0, name: StaticName { id: 0, sensitive: false } }) }; SEEN]
-    };
+    static CACHE: [Cell<Seen>; SEEN] = const { [const { Cell::new(Seen::NONE) }; SEEN] };
 }
 
 impl KeyMatcher {
@@ -143,7 +171,7 @@ impl KeyMatcher {
         }
     }
 
-    /// The number of a name that lives as long as the program, and the verdict on it, both remembered.
+    /// The key of a name that lives as long as the program, and the verdict on it, both remembered.
     #[inline]
     pub(crate) fn static_name(&self, name: &'static str) -> StaticName {
         let (address, length) = (name.as_ptr() as usize, name.len());
@@ -170,21 +198,23 @@ impl KeyMatcher {
 
     #[cold]
     fn meet(&self, name: &'static str, slot: usize) -> StaticName {
+        let sensitive = if self.is_sensitive(name) {
+            StaticName::SENSITIVE
+        } else {
+            0
+        };
         let seen = Seen {
             address: name.as_ptr() as usize,
             length: name.len(),
             matcher: self.id,
-            name: StaticName {
-                id: number(name),
-                sensitive: self.is_sensitive(name),
-            },
+            name: StaticName(key_of(name) | sensitive),
         };
         CACHE.with(|cache| {
             let mut places = (slot..slot + PROBES).map(|place| &cache[place % SEEN]);
             let free = places.find(|place| place.get().matcher == 0);
             // Where all places are taken, any name may make room.
             let place =
-                free.unwrap_or_else(|| &cache[(slot + seen.name.id as usize % PROBES) % SEEN]);
+                free.unwrap_or_else(|| &cache[(slot + seen.name.key() as usize % PROBES) % SEEN]);
             place.set(seen);
         });
         seen.name

@@ -3,24 +3,25 @@
 //!
 //! # Format
 //!
-//! A value is a [`Tag`] and what belongs to it; integers are little-endian.
+//! A value is a word of 8 bytes, little-endian, and what belongs to it. From its lowest bits up: a [`Tag`] (8), the
+//! number of its key among the names that live as long as the program or 0 (24), a number (32). Bytes fill whole words.
 //!
-//! | tag | follows |
-//! |---|---|
-//! | `Null` `False` `True` `Redacted` `End` | nothing |
-//! | `U8` | the byte |
-//! | `U64` `I64` `F64` | 8 bytes |
-//! | `F32` | 4 bytes |
-//! | `Text` | length (4 bytes), UTF-8 |
-//! | `Number` | length (4 bytes), the digits of an integer that 64 bits do not hold |
-//! | `CutText` | length kept (4), length there was (8), UTF-8 |
-//! | `Binary` | length there was (8), hash (8), media type as length (4) and text, empty where unknown |
-//! | `Failed` | length (4), why there is no value |
-//! | `Seq` | values, then `End` |
-//! | `Map` | pairs of `Key` or `StaticKey` and value, then `End` |
-//! | `Key` | length (4), UTF-8 |
-//! | `StaticKey` | the number (4) of a name that lives as long as the program |
-//! | `CutItems` `CutFields` | before an `End`: how many more there were (8), or [`AT_LEAST`] how many |
+//! | tag | number | follows |
+//! |---|---|---|
+//! | `Null` `False` `True` `Redacted` `End` | | |
+//! | `U8` `U32` `I32` `F32` | the value | |
+//! | `U64` `I64` `F64` | | the value (a word) |
+//! | `Text` | its length | UTF-8 |
+//! | `Number` | length | the digits of an integer that 64 bits do not hold |
+//! | `CutText` | length kept | length there was (a word), UTF-8 |
+//! | `Binary` | length of the media type | length there was (a word), hash (a word), media type, empty where unknown |
+//! | `Failed` | length | why there is no value |
+//! | `Seq` | | values, then `End` |
+//! | `Map` | | values with keys, then `End` |
+//! | `Key` | length | UTF-8: the key of the next value, where that has no number |
+//! | `CutItems` `CutFields` | | before an `End`: how many more there were (a word), or [`AT_LEAST`] how many |
+//!
+//! Arguments are a row of values with keys, without `Map` and `End`.
 //!
 //! # Bound
 //!
@@ -40,6 +41,7 @@ mod key_text;
 mod keys;
 mod mask;
 mod serializer;
+mod words;
 mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,6 +53,7 @@ pub(crate) use decode::{Decoder, string as json_string};
 pub(crate) use items::ItemList;
 pub(crate) use keys::{KeyMatcher, static_name};
 pub(crate) use mask::SecretMask;
+pub(crate) use words::{WordReader, append_bytes, header};
 pub(crate) use writer::ValueWriter;
 
 /// Set in the count of what was passed over where not all of it was counted.
@@ -90,34 +93,36 @@ pub(crate) enum Tag {
     Redacted = 17,
     Key = 18,
     CutFields = 19,
-    StaticKey = 20,
+    U32 = 20,
+    I32 = 21,
 }
 
 impl Tag {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        Some(match byte {
-            0 => Self::End,
-            1 => Self::Null,
-            2 => Self::False,
-            3 => Self::True,
-            4 => Self::U8,
-            5 => Self::U64,
-            6 => Self::I64,
-            7 => Self::F32,
-            8 => Self::F64,
-            9 => Self::Text,
-            10 => Self::Number,
-            11 => Self::CutText,
-            12 => Self::Binary,
-            13 => Self::Failed,
-            14 => Self::Seq,
-            15 => Self::Map,
-            16 => Self::CutItems,
-            17 => Self::Redacted,
-            18 => Self::Key,
-            19 => Self::CutFields,
-            20 => Self::StaticKey,
-            _ => return None,
-        })
+        const ALL: [Tag; 22] = [
+            Tag::End,
+            Tag::Null,
+            Tag::False,
+            Tag::True,
+            Tag::U8,
+            Tag::U64,
+            Tag::I64,
+            Tag::F32,
+            Tag::F64,
+            Tag::Text,
+            Tag::Number,
+            Tag::CutText,
+            Tag::Binary,
+            Tag::Failed,
+            Tag::Seq,
+            Tag::Map,
+            Tag::CutItems,
+            Tag::Redacted,
+            Tag::Key,
+            Tag::CutFields,
+            Tag::U32,
+            Tag::I32,
+        ];
+        ALL.get(usize::from(byte)).copied()
     }
 }

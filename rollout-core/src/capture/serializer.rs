@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::ser::{self, Serialize};
 
-use super::binary::{Hash, media_type};
+use super::binary::ByteRun;
 use super::key_text::KeyText;
+use super::words::header;
 use super::{AT_LEAST, Tag, ValueWriter};
 
 /// Why serialization ended early.
@@ -44,7 +45,38 @@ impl ser::Error for Stop {
 
 type Writer<'w, 'a> = &'w mut ValueWriter<'a>;
 
-impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
+/// Where the next value goes: the writer, and the value's key, or 0 where it has none or that is written already.
+pub(crate) struct Slot<'w, 'a> {
+    writer: Writer<'w, 'a>,
+    key: u32,
+}
+
+impl<'w, 'a> Slot<'w, 'a> {
+    #[inline]
+    pub(super) fn new(writer: Writer<'w, 'a>, key: u32) -> Self {
+        Self { writer, key }
+    }
+
+    /// A value that its tag and 32 bits say.
+    #[inline]
+    fn short(self, tag: Tag, value: u32) -> Result<(), Stop> {
+        self.writer.put(header(tag as u8, self.key, value))
+    }
+
+    /// A value of 64 bits.
+    #[inline]
+    fn long(self, tag: Tag, value: u64) -> Result<(), Stop> {
+        self.writer
+            .put_two(header(tag as u8, self.key, 0), value)
+    }
+
+    #[inline]
+    fn text(self, text: &str) -> Result<(), Stop> {
+        self.writer.text(self.key, text)
+    }
+}
+
+impl<'w, 'a> ser::Serializer for Slot<'w, 'a> {
     type Ok = ();
     type Error = Stop;
     type SerializeSeq = Items<'w, 'a>;
@@ -57,61 +89,66 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
 
     #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), Stop> {
-        self.fixed(if value { Tag::True } else { Tag::False }, [])
+        self.short(if value { Tag::True } else { Tag::False }, 0)
     }
 
+    #[inline]
     fn serialize_i8(self, value: i8) -> Result<(), Stop> {
-        self.serialize_i64(value.into())
+        self.serialize_i32(value.into())
     }
 
+    #[inline]
     fn serialize_i16(self, value: i16) -> Result<(), Stop> {
-        self.serialize_i64(value.into())
+        self.serialize_i32(value.into())
     }
 
     #[inline]
     fn serialize_i32(self, value: i32) -> Result<(), Stop> {
-        self.serialize_i64(value.into())
+        self.short(Tag::I32, value.cast_unsigned())
     }
 
     #[inline]
     fn serialize_i64(self, value: i64) -> Result<(), Stop> {
-        self.fixed(Tag::I64, value.to_le_bytes())
+        self.long(Tag::I64, value.cast_unsigned())
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), Stop> {
-        self.number(&value.to_string())
+        self.writer.number(self.key, &value.to_string())
     }
 
+    #[inline]
     fn serialize_u8(self, value: u8) -> Result<(), Stop> {
-        self.last_byte = Some(value);
-        self.fixed(Tag::U8, [value])
+        self.writer.wrote_byte(value);
+        self.short(Tag::U8, value.into())
     }
 
+    #[inline]
     fn serialize_u16(self, value: u16) -> Result<(), Stop> {
-        self.serialize_u64(value.into())
+        self.serialize_u32(value.into())
     }
 
     #[inline]
     fn serialize_u32(self, value: u32) -> Result<(), Stop> {
-        self.serialize_u64(value.into())
+        self.short(Tag::U32, value)
     }
 
     #[inline]
     fn serialize_u64(self, value: u64) -> Result<(), Stop> {
-        self.fixed(Tag::U64, value.to_le_bytes())
+        self.long(Tag::U64, value)
     }
 
     fn serialize_u128(self, value: u128) -> Result<(), Stop> {
-        self.number(&value.to_string())
+        self.writer.number(self.key, &value.to_string())
     }
 
+    #[inline]
     fn serialize_f32(self, value: f32) -> Result<(), Stop> {
-        self.fixed(Tag::F32, value.to_le_bytes())
+        self.short(Tag::F32, value.to_bits())
     }
 
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), Stop> {
-        self.fixed(Tag::F64, value.to_le_bytes())
+        self.long(Tag::F64, value.to_bits())
     }
 
     fn serialize_char(self, value: char) -> Result<(), Stop> {
@@ -124,7 +161,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Stop> {
-        self.bytes(value)
+        self.writer.bytes(self.key, value)
     }
 
     #[inline]
@@ -139,13 +176,15 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
 
     #[inline]
     fn serialize_unit(self) -> Result<(), Stop> {
-        self.fixed(Tag::Null, [])
+        self.short(Tag::Null, 0)
     }
 
+    #[inline]
     fn serialize_unit_struct(self, _name: &'static str) -> Result<(), Stop> {
         self.serialize_unit()
     }
 
+    #[inline]
     fn serialize_unit_variant(
         self,
         _name: &'static str,
@@ -155,6 +194,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         self.text(variant)
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _name: &'static str,
@@ -181,6 +221,7 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         Ok(Items::open(self))
     }
 
+    #[inline]
     fn serialize_tuple(self, _length: usize) -> Result<Items<'w, 'a>, Stop> {
         Ok(Items::open(self))
     }
@@ -200,23 +241,25 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Items<'w, 'a>, Stop> {
-        if self.begin(Tag::Map) {
-            self.key(variant);
-            let mut items = Items::open(self);
-            items.wrapped = true;
-            Ok(items)
-        } else {
-            Ok(Items::new(self, State::Ignored))
-        }
+        Ok(match self.variant(variant) {
+            Variant::Open(slot) => {
+                let mut items = Items::open(slot);
+                items.wrapped = true;
+                items
+            }
+            Variant::Left(slot) => Items::ignored(slot.writer),
+        })
     }
 
+    #[inline]
     fn serialize_map(self, _length: Option<usize>) -> Result<Fields<'w, 'a>, Stop> {
         Ok(Fields::open(self))
     }
 
+    #[inline]
     fn serialize_struct(self, name: &'static str, _length: usize) -> Result<Fields<'w, 'a>, Stop> {
         if name == RAW_JSON {
-            return Ok(Fields::new(self, State::Raw));
+            return Ok(Fields::raw(self));
         }
         Ok(Fields::open(self))
     }
@@ -228,24 +271,47 @@ impl<'w, 'a> ser::Serializer for Writer<'w, 'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Fields<'w, 'a>, Stop> {
-        if self.begin(Tag::Map) {
-            self.key(variant);
-            let mut fields = Fields::open(self);
-            fields.wrapped = true;
-            Ok(fields)
+        Ok(match self.variant(variant) {
+            Variant::Open(slot) => {
+                let mut fields = Fields::open(slot);
+                fields.wrapped = true;
+                fields
+            }
+            Variant::Left(slot) => Fields::ignored(slot.writer),
+        })
+    }
+}
+
+/// What becomes of an enum's variant that has fields.
+enum Variant<'w, 'a> {
+    /// Its fields go here, inside a map of one entry that stays open.
+    Open(Slot<'w, 'a>),
+    /// It is too deep.
+    Left(Slot<'w, 'a>),
+}
+
+impl<'w, 'a> Slot<'w, 'a> {
+    fn variant(self, name: &'static str) -> Variant<'w, 'a> {
+        if self.writer.begin(Tag::Map, self.key) {
+            self.writer.key(name);
+            Variant::Open(Slot::new(self.writer, 0))
         } else {
-            Ok(Fields::new(self, State::Ignored))
+            Variant::Left(self)
         }
     }
 }
 
 /// As many bytes in a row as make a sequence binary data.
-const BINARY_FROM: u64 = 64;
+const BINARY_FROM: usize = 64;
 
 /// What becomes of a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
+    /// From here on its elements are only counted.
+    Full,
+    /// Its elements are bytes, and too many to be kept one by one.
+    Binary,
     /// It is none, but JSON that passes as text: see [`RAW_JSON`].
     Raw,
     /// It is too deep: a marker stands in its place, and nobody looks inside.
@@ -254,6 +320,7 @@ enum State {
 }
 
 impl State {
+    #[inline]
     fn of(opened: bool) -> Self {
         if opened { Self::Open } else { Self::Ignored }
     }
@@ -264,100 +331,154 @@ pub(crate) struct Items<'w, 'a> {
     writer: Writer<'w, 'a>,
     state: State,
     wrapped: bool,
+    /// All items so far are bytes.
+    bytes: bool,
     skipped: u64,
+    /// Where it was opened.
     start: usize,
-    /// Items so far while all of them are bytes, and what they add up to.
-    bytes: Option<(u64, Hash, [u8; 16])>,
 }
 
 impl<'w, 'a> Items<'w, 'a> {
-    fn open(writer: Writer<'w, 'a>) -> Self {
-        let start = writer.mark();
-        let state = State::of(writer.begin(Tag::Seq));
-        let mut items = Self::new(writer, state);
-        items.start = start;
-        items
+    #[inline]
+    fn open(slot: Slot<'w, 'a>) -> Self {
+        let start = slot.writer.mark();
+        let state = State::of(slot.writer.begin(Tag::Seq, slot.key));
+        Self {
+            writer: slot.writer,
+            state,
+            wrapped: false,
+            bytes: true,
+            skipped: 0,
+            start,
+        }
     }
 
-    fn new(writer: Writer<'w, 'a>, state: State) -> Self {
+    fn ignored(writer: Writer<'w, 'a>) -> Self {
         Self {
             start: writer.mark(),
             writer,
-            state,
+            state: State::Ignored,
             wrapped: false,
+            bytes: false,
             skipped: 0,
-            bytes: Some((0, Hash::EMPTY, [0; 16])),
         }
     }
 
     #[inline]
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        if self.state != State::Open || !self.writer.takes_item() {
+            return self.item_otherwise(value);
+        }
+        value.serialize(Slot::new(self.writer, 0))?;
+        if self.bytes {
+            self.look_for_bytes();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn item_otherwise<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
         if self.state == State::Ignored {
             return Ok(());
         }
         if self.writer.is_stopped() {
             return Err(Stop::bound());
         }
-        if self.bytes.is_some() {
-            return self.first_items(value);
-        }
-        if self.skipped > 0 || self.writer.is_nearly_full() {
-            self.skipped += 1;
-            return self.writer.pass_over(value);
-        }
-        value.serialize(&mut *self.writer)
-    }
-
-    /// An item of a sequence that may still turn out to be binary data.
-    fn first_items<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
-        self.writer.last_byte = None;
-        let Some((count, mut hash, mut head)) = self.bytes.take() else {
-            return Ok(());
-        };
-        if count > BINARY_FROM {
+        if self.state == State::Binary {
             let mark = self.writer.mark();
-            value.serialize(&mut *self.writer)?;
+            value.serialize(Slot::new(self.writer, 0))?;
             self.writer.withdraw(mark);
-        } else {
-            value.serialize(&mut *self.writer)?;
-        }
-        if let Some(byte) = self.writer.last_byte {
-            if let Some(slot) = head.get_mut(count as usize) {
-                *slot = byte;
+            let byte = self.writer.take_byte();
+            if let Some(run) = &mut self.writer.run {
+                match byte {
+                    Some(byte) => run.push(byte),
+                    None => run.push_other(),
+                }
             }
-            hash.byte(byte);
-            self.bytes = Some((count + 1, hash, head));
-        } else if count > BINARY_FROM {
-            self.bytes = Some((count + 1, hash, head));
+            return Ok(());
         }
-        Ok(())
+        let has_bytes = self.bytes && self.writer.mark() > self.start + 1;
+        if has_bytes && self.state == State::Open && !self.writer.is_muted() {
+            // A few bytes more, and they count as one value.
+            value.serialize(Slot::new(self.writer, 0))?;
+            self.look_for_bytes();
+            return Ok(());
+        }
+        self.state = State::Full;
+        self.skipped += 1;
+        self.writer.pass_over(value)
     }
 
+    /// After an item of a sequence that may still turn out to be binary data.
+    #[inline]
+    fn look_for_bytes(&mut self) {
+        if self.writer.take_byte().is_some() {
+            self.count_bytes();
+        } else {
+            self.bytes = false;
+        }
+    }
+
+    #[inline(never)]
+    fn count_bytes(&mut self) {
+        // Each byte takes one word.
+        let words = self.writer.since(self.start + 1);
+        if words.len() > BINARY_FROM {
+            let run = ByteRun::new(words.iter().map(|word| (word >> 32) as u8));
+            self.writer.run = Some(run);
+            self.state = State::Binary;
+        }
+    }
+
+    #[inline]
     fn close(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Closed);
-        if state == State::Open {
-            let binary = self.bytes.filter(|(count, ..)| *count > BINARY_FROM);
-            if let Some((count, hash, head)) = binary {
-                self.writer.withdraw_open(self.start);
-                self.writer.binary(count, hash, media_type(&head));
-            } else {
+        if self.state == State::Open && !self.wrapped {
+            self.state = State::Closed;
+            self.writer.end();
+        } else {
+            self.close_otherwise();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_otherwise(&mut self) {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Closed => return,
+            State::Binary => {
+                if let Some(run) = self.writer.run.take() {
+                    self.writer.close_as_binary(self.start, &run);
+                }
+            }
+            State::Open | State::Full => {
                 if self.skipped > 0 {
                     self.writer.cut_here(Tag::CutItems, self.skipped);
                 }
-                self.writer.close();
+                self.writer.end();
             }
+            State::Raw | State::Ignored => {}
         }
-        if self.wrapped && state != State::Closed {
-            self.writer.close();
+        if self.wrapped {
+            self.writer.end();
         }
+    }
+
+    #[cold]
+    fn abandon(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Full;
+        }
+        self.skipped |= AT_LEAST;
+        self.close_otherwise();
     }
 }
 
 impl Drop for Items<'_, '_> {
+    #[inline]
     fn drop(&mut self) {
         if self.state != State::Closed {
-            self.skipped |= AT_LEAST;
-            self.close();
+            self.abandon();
         }
     }
 }
@@ -368,82 +489,123 @@ const RAW_JSON: &str = "$serde_json::private::RawValue";
 /// A map or struct being written. Where serialization ends early, its drop closes it.
 pub(crate) struct Fields<'w, 'a> {
     writer: Writer<'w, 'a>,
+    /// Its own key, where it is no container.
+    key: u32,
     state: State,
     wrapped: bool,
-    skipped: u64,
     sensitive: bool,
+    skipped: u64,
 }
 
 impl<'w, 'a> Fields<'w, 'a> {
-    fn open(writer: Writer<'w, 'a>) -> Self {
-        let state = State::of(writer.begin(Tag::Map));
-        Self::new(writer, state)
+    #[inline]
+    fn open(slot: Slot<'w, 'a>) -> Self {
+        let state = State::of(slot.writer.begin(Tag::Map, slot.key));
+        Self::new(slot, state)
     }
 
-    fn new(writer: Writer<'w, 'a>, state: State) -> Self {
+    fn raw(slot: Slot<'w, 'a>) -> Self {
+        Self::new(slot, State::Raw)
+    }
+
+    fn ignored(writer: Writer<'w, 'a>) -> Self {
+        Self::new(Slot::new(writer, 0), State::Ignored)
+    }
+
+    #[inline]
+    fn new(slot: Slot<'w, 'a>, state: State) -> Self {
         Self {
-            writer,
+            writer: slot.writer,
+            key: slot.key,
             state,
             wrapped: false,
-            skipped: 0,
             sensitive: false,
+            skipped: 0,
         }
     }
 
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
-        if self.state == State::Ignored {
-            return Ok(());
+        if self.state != State::Open || !self.writer.takes_field() {
+            return self.field_otherwise(value);
         }
-        if self.state == State::Raw {
-            let text = value.serialize(KeyText)?;
-            return match serde_json::from_str::<serde_json::Value>(&text) {
-                Ok(value) => value.serialize(&mut *self.writer),
-                Err(_) => self.writer.text(&text),
-            };
-        }
-        if self.must_skip()? {
-            return self.pass_over(value);
-        }
-        if self.writer.field(key) {
-            value.serialize(&mut *self.writer)
-        } else {
-            Ok(())
+        match self.writer.static_key(key) {
+            Some(key) => value.serialize(Slot::new(self.writer, key)),
+            None => Ok(()),
         }
     }
 
-    #[inline]
-    fn must_skip(&self) -> Result<bool, Stop> {
+    #[cold]
+    #[inline(never)]
+    fn field_otherwise<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        match self.state {
+            State::Ignored => Ok(()),
+            State::Raw => {
+                let text = value.serialize(KeyText)?;
+                let slot = Slot::new(self.writer, self.key);
+                match serde_json::from_str::<serde_json::Value>(&text) {
+                    Ok(value) => value.serialize(slot),
+                    Err(_) => slot.text(&text),
+                }
+            }
+            _ => self.pass_over(value),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
         if self.writer.is_stopped() {
             return Err(Stop::bound());
         }
-        Ok(self.skipped > 0 || self.writer.left() < 64)
-    }
-
-    fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        self.state = State::Full;
         self.skipped += 1;
         self.writer.pass_over(value)
     }
 
+    #[inline]
     fn close(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Closed);
-        if state == State::Open {
-            if self.skipped > 0 {
-                self.writer.cut_here(Tag::CutFields, self.skipped);
+        if self.state == State::Open && !self.wrapped {
+            self.state = State::Closed;
+            self.writer.end();
+        } else {
+            self.close_otherwise();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_otherwise(&mut self) {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Closed => return,
+            State::Open | State::Full => {
+                if self.skipped > 0 {
+                    self.writer.cut_here(Tag::CutFields, self.skipped);
+                }
+                self.writer.end();
             }
-            self.writer.close();
+            State::Raw | State::Ignored | State::Binary => {}
         }
-        if self.wrapped && state != State::Closed {
-            self.writer.close();
+        if self.wrapped {
+            self.writer.end();
         }
+    }
+
+    #[cold]
+    fn abandon(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Full;
+        }
+        self.skipped |= AT_LEAST;
+        self.close_otherwise();
     }
 }
 
 impl Drop for Fields<'_, '_> {
+    #[inline]
     fn drop(&mut self) {
         if self.state != State::Closed {
-            self.skipped |= AT_LEAST;
-            self.close();
+            self.abandon();
         }
     }
 }
@@ -459,6 +621,7 @@ macro_rules! items {
                 self.item(value)
             }
 
+            #[inline]
             fn end(mut self) -> Result<(), Stop> {
                 self.close();
                 Ok(())
@@ -485,6 +648,7 @@ macro_rules! fields {
                 self.field(key, value)
             }
 
+            #[inline]
             fn end(mut self) -> Result<(), Stop> {
                 self.close();
                 Ok(())
@@ -500,11 +664,10 @@ impl ser::SerializeMap for Fields<'_, '_> {
     type Error = Stop;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Stop> {
-        if self.state == State::Ignored {
-            return Ok(());
+        if self.state == State::Open && !self.writer.takes_field() {
+            self.state = State::Full;
         }
-        if self.must_skip()? {
-            self.skipped += 1;
+        if self.state != State::Open {
             return Ok(());
         }
         let key = key.serialize(KeyText)?;
@@ -517,15 +680,14 @@ impl ser::SerializeMap for Fields<'_, '_> {
         if self.state == State::Ignored {
             return Ok(());
         }
-        if self.skipped > 0 {
-            self.skipped -= 1;
+        if self.state != State::Open {
             return self.pass_over(value);
         }
         if std::mem::take(&mut self.sensitive) {
-            self.writer.tag(Tag::Redacted);
+            self.writer.put_redacted(0);
             return Ok(());
         }
-        value.serialize(&mut *self.writer)
+        value.serialize(Slot::new(self.writer, 0))
     }
 
     fn end(mut self) -> Result<(), Stop> {

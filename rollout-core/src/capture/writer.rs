@@ -1,12 +1,13 @@
-//! Writes one value in the binary format, within its bound.
+//! Writes one value in the format of [`capture`](super), within its bound.
 
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 
-use super::binary::{Hash, media_type};
-use super::serializer::Stop;
+use super::binary::{ByteRun, Hash, media_type};
+use super::serializer::{Slot, Stop};
+use super::words::{append_bytes, header, words_of};
 use super::{KeyMatcher, Tag};
 
 /// Past this multiple of the bound, what is passed over is no longer counted: the value is closed.
@@ -15,64 +16,114 @@ const COUNTED: usize = 16;
 /// Containers inside one another above which one is left out. JSON readers stop at about 128.
 const DEEPEST: u32 = 120;
 
-/// What became of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Written {
-    /// Where something was cut: the bytes there were in this format, at least.
-    pub(crate) cut_from: Option<u64>,
-}
+/// Words that are kept for each later argument, however long the first ones are.
+const ARGUMENT_WORDS: usize = 128;
 
-/// Appends one value to a buffer.
+/// Words below which no further field is begun.
+const FIELD_WORDS: usize = 8;
+
+/// Bytes of a map's key that are kept.
+const KEY_BYTES: usize = 4096;
+
+/// Appends a value, or several as arguments, to a buffer.
 pub(crate) struct ValueWriter<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Vec<u64>,
     pub(super) keys: &'a KeyMatcher,
-    bound: usize,
-    /// Where the value began in the buffer.
-    from: usize,
-    /// Elements are passed over: they are counted and not written.
-    muted: bool,
-    /// What was passed over.
-    skipped: usize,
-    cut: bool,
+    /// Words there may be in the buffer. 0 while elements are passed over: so the one comparison with it sends all
+    /// that is out of the ordinary out of the way.
+    limit: usize,
+    /// Words in the buffer from which on a sequence takes no more items.
+    nearly: usize,
     /// The byte that was written last, if the last value was one.
-    pub(super) last_byte: Option<u8>,
+    last_byte: Option<u8>,
+    /// A sequence of bytes that is not written any more.
+    pub(super) run: Option<ByteRun>,
     open: u32,
+    muted: bool,
+    cut: bool,
     stopped: bool,
+    /// Words that may be written in all, and where they began.
+    bound: usize,
+    from: usize,
+    /// Bytes that were passed over, and how many of them before the argument at hand.
+    skipped: usize,
+    skipped_before: usize,
 }
 
 impl<'a> ValueWriter<'a> {
+    /// A writer that takes at most `bound` bytes.
     #[inline]
-    pub(crate) fn new(out: &'a mut Vec<u8>, keys: &'a KeyMatcher, bound: usize) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u64>, keys: &'a KeyMatcher, bound: usize) -> Self {
         let from = out.len();
+        // Lengths are of 32 bits.
+        let bound = bound.min(u32::MAX as usize) / 8;
         Self {
             out,
             keys,
+            limit: from + bound,
+            nearly: from + bound - bound / 8,
+            last_byte: None,
+            run: None,
+            open: 0,
+            muted: false,
+            cut: false,
+            stopped: false,
             bound,
             from,
-            muted: false,
             skipped: 0,
-            cut: false,
-            last_byte: None,
-            open: 0,
-            stopped: false,
+            skipped_before: 0,
         }
+    }
+
+    /// The value begins here.
+    #[inline]
+    pub(crate) fn start_over(&mut self) {
+        self.from = self.out.len();
+        self.limit = self.from + self.bound;
+        self.nearly = self.limit - self.bound / 8;
+        self.cut = false;
+        (self.skipped, self.skipped_before) = (0, 0);
     }
 
     /// Writes a serializable value. One that fails or panics costs itself: a marker says so.
     #[inline]
     pub(crate) fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
-        let (from, open) = (self.out.len(), self.open);
-        let result = catch_unwind(AssertUnwindSafe(|| value.serialize(&mut *self)));
-        match result {
-            Ok(Ok(())) => {}
-            Ok(Err(stop)) => self.recover(from, open, stop.reason()),
-            Err(_) => self.recover(from, open, Some("its Serialize panicked")),
+        self.keyed(0, value);
+    }
+
+    /// Writes a value under a name, or a marker that it is redacted.
+    #[inline]
+    pub(crate) fn argument<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        if let Some(key) = self.begin_argument(name) {
+            self.keyed(key, value);
+        }
+    }
+
+    /// The same for what `Debug` prints.
+    pub(crate) fn argument_debug<T: fmt::Debug + ?Sized>(&mut self, name: &'static str, value: &T) {
+        if let Some(key) = self.begin_argument(name) {
+            self.keyed_debug(key, value);
         }
     }
 
     /// Writes what `Debug` prints of a value.
     pub(crate) fn debug<T: fmt::Debug + ?Sized>(&mut self, value: &T) {
-        let from = self.out.len();
+        self.keyed_debug(0, value);
+    }
+
+    #[inline]
+    fn keyed<T: Serialize + ?Sized>(&mut self, key: u32, value: &T) {
+        let (from, open) = (self.out.len(), self.open);
+        let result = catch_unwind(AssertUnwindSafe(|| value.serialize(Slot::new(self, key))));
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(stop)) => self.recover(from, open, key, stop.reason()),
+            Err(_) => self.recover(from, open, key, Some("its Serialize panicked")),
+        }
+    }
+
+    fn keyed_debug<T: fmt::Debug + ?Sized>(&mut self, key: u32, value: &T) {
+        let (from, open) = (self.out.len(), self.open);
         let mut text = BoundedText {
             kept: String::new(),
             left: self.left(),
@@ -80,106 +131,156 @@ impl<'a> ValueWriter<'a> {
         };
         let result = catch_unwind(AssertUnwindSafe(|| write!(text, "{value:?}")));
         match result {
-            Ok(_) => self.text_of(&text.kept, text.total),
-            Err(_) => self.recover(from, self.open, Some("its Debug panicked")),
+            Ok(_) => self.text_of(key, &text.kept, text.total),
+            Err(_) => self.recover(from, open, key, Some("its Debug panicked")),
         }
     }
 
-    /// Opens a map at the top, for arguments by their names.
-    pub(crate) fn open_map(&mut self) {
-        self.tag(Tag::Map);
-        self.open += 1;
-    }
-
-    /// The key of the next value, or `false` where that value must not be written: it has been redacted.
+    /// The key of the next argument, unless that must not be written: then it is redacted already.
     #[inline]
-    pub(crate) fn field(&mut self, key: &'static str) -> bool {
-        let name = self.keys.static_name(key);
-        if self.muted {
-            self.skipped = self.skipped.saturating_add(5);
-            return true;
+    fn begin_argument(&mut self, name: &'static str) -> Option<u32> {
+        if self.cut || self.limit < self.out.len() + ARGUMENT_WORDS {
+            self.next_argument();
         }
-        self.put_header(Tag::StaticKey, name.id as usize);
-        if name.sensitive {
-            self.tag(Tag::Redacted);
+        self.static_key(name)
+    }
+
+    /// However long the first arguments are, each later one keeps some room and is counted for itself.
+    #[cold]
+    #[inline(never)]
+    fn next_argument(&mut self) {
+        let room = (self.from + self.bound).saturating_sub(self.out.len());
+        let room = room.max(ARGUMENT_WORDS);
+        self.limit = self.out.len() + room;
+        self.nearly = self.limit - room / 8;
+        self.stopped = false;
+        self.skipped_before = self.skipped;
+    }
+
+    /// The key of a struct's field, unless its value must not be written: then it is redacted already.
+    #[inline]
+    pub(super) fn static_key(&mut self, name: &'static str) -> Option<u32> {
+        let known = self.keys.static_name(name);
+        if known.is_plain() {
+            return Some(known.key());
         }
-        !name.sensitive
+        if known.key() == 0 {
+            self.key(name);
+        }
+        if known.is_sensitive() {
+            self.put_redacted(known.key());
+            return None;
+        }
+        Some(known.key())
     }
 
     /// A marker in place of a value that must not be recorded.
     pub(crate) fn redacted(&mut self) {
-        self.tag(Tag::Redacted);
+        self.put_redacted(0);
     }
 
-    /// Ends the map.
-    pub(crate) fn close_map(&mut self) {
-        self.close();
+    #[cold]
+    pub(super) fn put_redacted(&mut self, key: u32) {
+        // A marker is written even past the bound, so it cannot fail.
+        let _ = self.put(header(Tag::Redacted as u8, key, 0));
     }
 
-    /// What became of the value.
+    /// Where something was cut: the bytes there were in this format, at least.
     #[inline]
-    pub(crate) fn finish(self) -> Written {
-        Written {
-            cut_from: self
-                .cut
-                .then_some((self.out.len() - self.from + self.skipped) as u64),
-        }
+    pub(crate) fn cut_from(&self) -> Option<u64> {
+        self.cut
+            .then_some(((self.out.len() - self.from) * 8 + self.skipped) as u64)
+    }
+
+    /// The buffer, for what is no value.
+    #[inline]
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u64> {
+        self.out
     }
 
     /// After a stop or a failure: a stop keeps what there is and closes it, a failure withdraws it.
-    fn recover(&mut self, from: usize, open: u32, failure: Option<&str>) {
+    #[cold]
+    fn recover(&mut self, from: usize, open: u32, key: u32, failure: Option<&str>) {
+        // A panic may have come while elements were being passed over.
+        if std::mem::take(&mut self.muted) {
+            self.limit = self.from + self.bound;
+            self.nearly = self.limit - self.bound / 8;
+        }
         if let Some(reason) = failure {
             self.out.truncate(from);
             self.open = open;
-            self.put_tagged(Tag::Failed, reason.as_bytes());
+            self.failed(key, reason);
         } else {
             while self.open > open {
-                self.close();
+                self.end();
             }
         }
         self.last_byte = None;
+        self.run = None;
+    }
+
+    fn failed(&mut self, key: u32, reason: &str) {
+        self.out
+            .push(header(Tag::Failed as u8, key, reason.len() as u32));
+        append_bytes(self.out, reason.as_bytes());
     }
 
     /// Opens a container; or puts a marker in its place and returns `false` where it is too deep.
     #[inline]
-    pub(super) fn begin(&mut self, tag: Tag) -> bool {
+    pub(super) fn begin(&mut self, tag: Tag, key: u32) -> bool {
         if self.open >= DEEPEST {
-            self.cut = true;
-            if !self.muted {
-                self.put_tagged(Tag::Failed, b"it is too deep");
-            }
-            return false;
+            return self.too_deep(key);
         }
-        self.tag(tag);
         self.open += 1;
+        self.last_byte = None;
+        let _ = self.put(header(tag as u8, key, 0));
         true
     }
 
+    #[cold]
+    fn too_deep(&mut self, key: u32) -> bool {
+        self.cut = true;
+        if !self.muted {
+            self.failed(key, "it is too deep");
+        }
+        false
+    }
+
+    /// Closes a container.
     #[inline]
-    pub(super) fn close(&mut self) {
+    pub(super) fn end(&mut self) {
         self.open = self.open.saturating_sub(1);
         self.last_byte = None;
-        self.tag(Tag::End);
+        let _ = self.put(header(Tag::End as u8, 0, 0));
     }
 
-    /// What may still be written.
-    #[inline]
-    pub(super) fn left(&self) -> usize {
-        self.bound.saturating_sub(self.out.len() - self.from)
+    /// Bytes that may still be written.
+    fn left(&self) -> usize {
+        self.limit.saturating_sub(self.out.len()) * 8
     }
 
-    /// Whether a container should take no more elements.
+    /// Whether a sequence may take one more item.
     #[inline]
-    pub(super) fn is_nearly_full(&self) -> bool {
-        self.left() < self.bound / 8
+    pub(super) fn takes_item(&self) -> bool {
+        self.out.len() < self.nearly
+    }
+
+    /// Whether a struct or map may take one more field.
+    #[inline]
+    pub(super) fn takes_field(&self) -> bool {
+        self.out.len() + FIELD_WORDS <= self.limit
     }
 
     /// Counts a value without writing it.
     pub(super) fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
         self.cut = true;
-        let muted = std::mem::replace(&mut self.muted, true);
-        let result = value.serialize(&mut *self);
-        self.muted = muted;
+        if self.muted {
+            return value.serialize(Slot::new(self, 0));
+        }
+        let (limit, nearly) = (self.limit, self.nearly);
+        (self.limit, self.nearly, self.muted) = (0, 0, true);
+        let result = value.serialize(Slot::new(self, 0));
+        (self.limit, self.nearly, self.muted) = (limit, nearly, false);
         result
     }
 
@@ -187,7 +288,12 @@ impl<'a> ValueWriter<'a> {
         self.stopped
     }
 
-    /// Where the next byte goes, for [`Self::withdraw`].
+    pub(super) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// Where the next word goes, for [`Self::withdraw`].
+    #[inline]
     pub(super) fn mark(&self) -> usize {
         self.out.len()
     }
@@ -197,10 +303,64 @@ impl<'a> ValueWriter<'a> {
         self.out.truncate(mark);
     }
 
-    /// Withdraws a container that was opened at the mark.
-    pub(super) fn withdraw_open(&mut self, mark: usize) {
-        self.withdraw(mark);
+    /// What was written since the mark.
+    pub(super) fn since(&self, mark: usize) -> &[u64] {
+        self.out.get(mark..).unwrap_or_default()
+    }
+
+    /// Closes a container without an end: the binary data that it turned out to be is written in its place.
+    pub(super) fn close_as_binary(&mut self, start: usize, run: &ByteRun) {
+        let key = (self.out.get(start).copied().unwrap_or_default() >> 8) as u32 & KEY_MASK;
+        self.withdraw(start);
         self.open = self.open.saturating_sub(1);
+        self.last_byte = None;
+        self.binary(key, run.length(), run.hash(), run.media_type());
+    }
+
+    /// Notes that the value just written was this byte.
+    #[inline]
+    pub(super) fn wrote_byte(&mut self, byte: u8) {
+        self.last_byte = Some(byte);
+    }
+
+    /// The byte that the last value was, if it was one.
+    #[inline]
+    pub(super) fn take_byte(&mut self) -> Option<u8> {
+        self.last_byte.take()
+    }
+
+    /// A value of one word.
+    #[inline]
+    pub(super) fn put(&mut self, word: u64) -> Result<(), Stop> {
+        if self.out.len() >= self.limit {
+            return self.put_past_limit(word, None);
+        }
+        self.out.push(word);
+        Ok(())
+    }
+
+    /// A value of two words. They are pushed one by one: as an array they would meet in memory first, and the copy
+    /// would have to wait for both (measured, `benches/span.rs`).
+    #[inline]
+    pub(super) fn put_two(&mut self, first: u64, second: u64) -> Result<(), Stop> {
+        if self.out.len() + 1 >= self.limit {
+            return self.put_past_limit(first, Some(second));
+        }
+        self.out.push(first);
+        self.out.push(second);
+        Ok(())
+    }
+
+    /// Where a value is due, a small one is written even past the bound: containers end before long.
+    #[cold]
+    #[inline(never)]
+    fn put_past_limit(&mut self, first: u64, second: Option<u64>) -> Result<(), Stop> {
+        if self.muted {
+            return self.skip(16);
+        }
+        self.out.push(first);
+        self.out.extend(second);
+        Ok(())
     }
 
     /// Passes over so many bytes. Returns an error once there is no use in counting on.
@@ -208,162 +368,110 @@ impl<'a> ValueWriter<'a> {
     fn skip(&mut self, bytes: usize) -> Result<(), Stop> {
         self.cut = true;
         self.skipped = self.skipped.saturating_add(bytes);
-        if self.skipped > self.bound.saturating_mul(COUNTED) {
+        if self.skipped - self.skipped_before > (self.bound * 8).saturating_mul(COUNTED) {
             self.stopped = true;
             return Err(Stop::bound());
         }
         Ok(())
     }
 
-    /// A tag closes and opens, so it is written even where nothing is left, unless elements are passed over.
+    /// A text, cut where it does not fit.
     #[inline]
-    pub(super) fn tag(&mut self, tag: Tag) {
-        if self.muted {
-            self.skipped = self.skipped.saturating_add(1);
-            return;
+    pub(super) fn text(&mut self, key: u32, text: &str) -> Result<(), Stop> {
+        if self.out.len() + words_of(text.len()) >= self.limit {
+            return self.text_past_limit(key, text);
         }
-        self.out.push(tag as u8);
-    }
-
-    /// A tag with `N` bytes.
-    #[inline]
-    pub(super) fn fixed<const N: usize>(&mut self, tag: Tag, bytes: [u8; N]) -> Result<(), Stop> {
-        if self.muted {
-            return self.skip(N + 1);
-        }
-        // Where a value is due, a small one is written even past the bound: containers end before long.
-        // One append, since each has to know where the one before ended.
-        let mut tagged = [0; 16];
-        if let Some((first, rest)) = tagged.split_first_mut()
-            && let Some(place) = rest.first_chunk_mut::<N>()
-        {
-            *first = tag as u8;
-            *place = bytes;
-        }
-        self.out.extend_from_slice(&tagged[..=N]);
+        self.put_text(key, text);
         Ok(())
     }
 
-    /// A text, cut where it does not fit.
     #[inline]
-    pub(super) fn text(&mut self, text: &str) -> Result<(), Stop> {
+    fn put_text(&mut self, key: u32, text: &str) {
+        self.out
+            .push(header(Tag::Text as u8, key, text.len() as u32));
+        append_bytes(self.out, text.as_bytes());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn text_past_limit(&mut self, key: u32, text: &str) -> Result<(), Stop> {
         if self.muted {
-            return self.skip(text.len() + 5);
+            return self.skip(text.len() + 8);
         }
-        if text.len() + 5 <= self.left() {
-            self.put_tagged(Tag::Text, text.as_bytes());
-        } else {
-            self.text_of(text, text.len() as u64);
-        }
+        self.text_of(key, text, text.len() as u64);
         Ok(())
     }
 
     /// A text of which `head` is at hand and `total` bytes there were.
-    fn text_of(&mut self, head: &str, total: u64) {
-        if total == head.len() as u64 && head.len() + 5 <= self.left() {
-            self.put_tagged(Tag::Text, head.as_bytes());
-            return;
+    fn text_of(&mut self, key: u32, head: &str, total: u64) {
+        if total == head.len() as u64 && self.out.len() + words_of(head.len()) < self.limit {
+            return self.put_text(key, head);
         }
         if let Some(media_type) = data_url_media_type(head) {
-            self.binary(total, Hash::of(head.as_bytes()), media_type);
-            return;
+            return self.binary(key, total, Hash::of(head.as_bytes()), media_type);
         }
-        let kept = head.floor_char_boundary(head.len().min(self.left() / 2));
+        let kept = &head[..head.floor_char_boundary(head.len().min(self.left() / 2))];
         self.cut = true;
         self.skipped = self
             .skipped
-            .saturating_add(usize::try_from(total).unwrap_or(usize::MAX) - kept);
-        self.out.push(Tag::CutText as u8);
-        self.out.extend_from_slice(&(kept as u32).to_le_bytes());
-        self.out.extend_from_slice(&total.to_le_bytes());
-        self.out.extend_from_slice(&head.as_bytes()[..kept]);
+            .saturating_add(usize::try_from(total).unwrap_or(usize::MAX) - kept.len());
+        let opening = header(Tag::CutText as u8, key, kept.len() as u32);
+        self.out.extend_from_slice(&[opening, total]);
+        append_bytes(self.out, kept.as_bytes());
     }
 
     /// Bytes that are no text.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let media_type = media_type(bytes);
+    pub(super) fn bytes(&mut self, key: u32, bytes: &[u8]) -> Result<(), Stop> {
         if self.muted {
-            return self.skip(21 + media_type.len());
+            return self.skip(32);
         }
-        self.binary(bytes.len() as u64, Hash::of(bytes), media_type);
+        self.binary(key, bytes.len() as u64, Hash::of(bytes), media_type(bytes));
         Ok(())
     }
 
-    pub(super) fn binary(&mut self, length: u64, hash: Hash, media_type: &str) {
+    fn binary(&mut self, key: u32, length: u64, hash: Hash, media_type: &str) {
         if self.muted {
             return;
         }
-        self.out.push(Tag::Binary as u8);
-        self.out.extend_from_slice(&length.to_le_bytes());
-        self.out.extend_from_slice(&hash.to_u64().to_le_bytes());
-        self.put_length(media_type.len());
-        self.out.extend_from_slice(media_type.as_bytes());
+        let opening = header(Tag::Binary as u8, key, media_type.len() as u32);
+        self.out
+            .extend_from_slice(&[opening, length, hash.to_u64()]);
+        append_bytes(self.out, media_type.as_bytes());
     }
 
     /// The digits of an integer that 64 bits do not hold.
-    pub(super) fn number(&mut self, digits: &str) -> Result<(), Stop> {
+    pub(super) fn number(&mut self, key: u32, digits: &str) -> Result<(), Stop> {
         if self.muted {
-            return self.skip(digits.len() + 5);
+            return self.skip(digits.len() + 8);
         }
-        self.put_tagged(Tag::Number, digits.as_bytes());
+        self.out
+            .push(header(Tag::Number as u8, key, digits.len() as u32));
+        append_bytes(self.out, digits.as_bytes());
         Ok(())
     }
 
-    /// The key of a map's entry.
-    #[inline]
+    /// The key of the value that follows, where it is no name that lives as long as the program.
     pub(super) fn key(&mut self, key: &str) {
         // A key is no place to cut: a longer one than any reader shows is cut all the same.
-        let key = &key[..key.floor_char_boundary(key.len().min(4096))];
+        let key = &key[..key.floor_char_boundary(key.len().min(KEY_BYTES))];
         if self.muted {
-            self.skipped = self.skipped.saturating_add(key.len() + 5);
+            self.skipped = self.skipped.saturating_add(key.len() + 8);
             return;
         }
-        self.put_tagged(Tag::Key, key.as_bytes());
+        self.out.push(header(Tag::Key as u8, 0, key.len() as u32));
+        append_bytes(self.out, key.as_bytes());
     }
 
     /// Says how many elements or fields were passed over.
     pub(super) fn cut_here(&mut self, tag: Tag, count: u64) {
-        if self.muted {
-            return;
+        if !self.muted {
+            self.out.extend_from_slice(&[header(tag as u8, 0, 0), count]);
         }
-        self.out.push(tag as u8);
-        self.out.extend_from_slice(&count.to_le_bytes());
-    }
-
-    #[inline]
-    fn put_tagged(&mut self, tag: Tag, bytes: &[u8]) {
-        self.put_header(tag, bytes.len());
-        append(self.out, bytes);
-    }
-
-    #[inline]
-    fn put_header(&mut self, tag: Tag, number: usize) {
-        let [a, b, c, d] = (number as u32).to_le_bytes();
-        self.out.extend_from_slice(&[tag as u8, a, b, c, d]);
-    }
-
-    fn put_length(&mut self, length: usize) {
-        self.out.extend_from_slice(&(length as u32).to_le_bytes());
     }
 }
 
-/// Appends bytes. Most are few, and a call to copy them would take longer than that takes (measured,
-/// `benches/span.rs`).
-#[inline]
-fn append(out: &mut Vec<u8>, bytes: &[u8]) {
-    const FEW: usize = 24;
-    if bytes.len() > FEW {
-        return out.extend_from_slice(bytes);
-    }
-    out.reserve(FEW);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        out.extend_from_slice(word);
-    }
-    for byte in rest {
-        out.push(*byte);
-    }
-}
+/// The bits of a key.
+const KEY_MASK: u32 = (1 << 24) - 1;
 
 /// `image/png` of `data:image/png;base64,…`.
 fn data_url_media_type(text: &str) -> Option<&str> {

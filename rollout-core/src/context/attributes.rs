@@ -145,7 +145,7 @@ impl<F: Future> Future for WithAttributes<F> {
 #[derive(Debug)]
 pub(crate) struct Scope {
     merged: AttributesScope,
-    payload: Vec<u8>,
+    payload: Vec<u64>,
 }
 
 impl Scope {
@@ -166,7 +166,7 @@ impl Scope {
 }
 
 impl AttributesScope {
-    fn payload(&self) -> Vec<u8> {
+    fn payload(&self) -> Vec<u64> {
         let mut payload = Vec::new();
         let ids = [
             (Field::UserId, &self.user_id),
@@ -235,7 +235,7 @@ pub(crate) fn any_scope() -> bool {
 
 /// Adds the fields of the scope that this thread is in.
 #[inline(always)]
-pub(crate) fn append_scope(payload: &mut Vec<u8>) {
+pub(crate) fn append_scope(payload: &mut Vec<u64>) {
     if any_scope() {
         append_scope_of_thread(payload);
     }
@@ -243,7 +243,7 @@ pub(crate) fn append_scope(payload: &mut Vec<u8>) {
 
 #[cold]
 #[inline(never)]
-fn append_scope_of_thread(payload: &mut Vec<u8>) {
+fn append_scope_of_thread(payload: &mut Vec<u64>) {
     let _ = SCOPE.try_with(|scope| {
         if let Some(scope) = &*scope.borrow() {
             payload.extend_from_slice(&scope.payload);

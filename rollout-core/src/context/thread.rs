@@ -11,12 +11,12 @@ pub(crate) struct Thread {
     pub(crate) id: u32,
     pub(crate) client: Arc<Shared>,
     pub(crate) ids: fastrand::Rng,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Vec<u64>,
     lane: Lane,
 }
 
-/// Buffers that have grown over this are given back after use.
-const PAYLOAD_KEPT: usize = 256 * 1024;
+/// Buffers that have grown over this many words are given back after use: 256 KiB.
+const PAYLOAD_KEPT: usize = 32 * 1024;
 
 impl Thread {
     fn new(client: u32) -> Option<Self> {

@@ -13,8 +13,8 @@ use crate::stats::{Counters, DropReason};
 const CHUNK_WORDS: usize = 2048;
 const CHUNK_BYTES: usize = CHUNK_WORDS * 8;
 
-/// A payload of more bytes than this rides beside the chunks, so that no record is larger than a chunk.
-const INLINE_BYTES: usize = CHUNK_BYTES / 2;
+/// A payload of more words than this rides beside the chunks, so that no record is larger than a chunk.
+const INLINE_WORDS: usize = CHUNK_WORDS / 2;
 
 /// What is added to the kind of a record where its end was written into it.
 pub(crate) const END_OF: u8 = 128;
@@ -45,8 +45,8 @@ impl Chunk {
 /// What the producer and the reader of a lane share.
 #[derive(Default)]
 struct Shared {
-    /// Payloads over [`INLINE_BYTES`], in the order of their records.
-    aside: Mutex<VecDeque<Vec<u8>>>,
+    /// Payloads over [`INLINE_WORDS`], in the order of their records.
+    aside: Mutex<VecDeque<Vec<u64>>>,
     /// The thread is gone: when all is read, the lane is too.
     closed: AtomicBool,
 }
@@ -148,16 +148,16 @@ pub(crate) struct Lane {
 impl Lane {
     /// Appends a record. Returns whether it was taken; a refusal is counted.
     #[inline]
-    pub(crate) fn push(&mut self, record: Record, payload: &[u8]) -> bool {
+    pub(crate) fn push(&mut self, record: Record, payload: &[u64]) -> bool {
         self.append(record, payload, 0)
     }
 
     /// Appends a record whose end may follow by [`Lane::push_end`].
     #[inline(always)]
-    pub(crate) fn push_open(&mut self, record: Record, payload: &[u8]) -> bool {
+    pub(crate) fn push_open(&mut self, record: Record, payload: &[u64]) -> bool {
         let taken = self.append(record, payload, OPEN);
-        let words = HEADER_WORDS + payload.len().div_ceil(8);
-        let stands_here = taken && payload.len() <= INLINE_BYTES;
+        let words = HEADER_WORDS + payload.len();
+        let stands_here = taken && payload.len() <= INLINE_WORDS;
         self.open = stands_here.then_some(self.position.wrapping_sub(words));
         taken
     }
@@ -165,11 +165,11 @@ impl Lane {
     /// Writes the end of what the last record began into that record; `false` if something has come between. It
     /// saves the worker's processor half of the cache lines that it has to fetch from here.
     #[inline(always)]
-    pub(crate) fn end_open(&mut self, span: u64, status: u8, at: u64, payload: &[u8]) -> bool {
+    pub(crate) fn end_open(&mut self, span: u64, status: u8, at: u64, payload: &[u64]) -> bool {
         let Some(open) = self.open.take() else {
             return false;
         };
-        let words = payload.len().div_ceil(8);
+        let words = payload.len();
         let end = self.position + words;
         let (written, free) = self.chunk.words.split_at(self.position.min(CHUNK_WORDS));
         let header = written
@@ -197,10 +197,10 @@ impl Lane {
 
     /// The record is never passed on by reference: it stays in registers.
     #[inline(always)]
-    fn append(&mut self, record: Record, payload: &[u8], marks: u64) -> bool {
-        let words = HEADER_WORDS + payload.len().div_ceil(8);
-        if self.position + words > CHUNK_WORDS || payload.len() > INLINE_BYTES {
-            if payload.len() > INLINE_BYTES {
+    fn append(&mut self, record: Record, payload: &[u64], marks: u64) -> bool {
+        let words = HEADER_WORDS + payload.len();
+        if self.position + words > CHUNK_WORDS || payload.len() > INLINE_WORDS {
+            if payload.len() > INLINE_WORDS {
                 if !self.put_aside(payload) {
                     return false;
                 }
@@ -216,7 +216,7 @@ impl Lane {
     }
 
     #[inline(always)]
-    fn write(&mut self, header: [u64; HEADER_WORDS], payload: &[u8], words: usize) {
+    fn write(&mut self, header: [u64; HEADER_WORDS], payload: &[u64], words: usize) {
         let chunk = &*self.chunk;
         let end = self.position + words;
         if let Some((head, body)) = chunk
@@ -257,14 +257,15 @@ impl Lane {
     /// Keeps a large payload beside the chunks, and makes room for its header.
     #[cold]
     #[inline(never)]
-    fn put_aside(&mut self, payload: &[u8]) -> bool {
-        let taken = u32::try_from(payload.len()).is_ok() && self.lanes.budget.take(payload.len());
+    fn put_aside(&mut self, payload: &[u64]) -> bool {
+        let taken = u32::try_from(payload.len()).is_ok()
+            && self.lanes.budget.take(size_of_val(payload));
         if !taken {
             self.lanes.counters.dropped(DropReason::QueueFull, 1);
             return false;
         }
         if self.position + HEADER_WORDS > CHUNK_WORDS && !self.turn() {
-            self.lanes.budget.give(payload.len());
+            self.lanes.budget.give(size_of_val(payload));
             return false;
         }
         self.shared
@@ -276,20 +277,11 @@ impl Lane {
     }
 }
 
-/// Stores bytes as words.
+/// Stores words.
 #[inline(always)]
-fn put(slots: &[AtomicU64], bytes: &[u8]) {
-    let (whole, rest) = bytes.as_chunks::<8>();
-    for (slot, word) in slots.iter().zip(whole) {
-        slot.store(u64::from_le_bytes(*word), Ordering::Relaxed);
-    }
-    if let Some(slot) = slots.get(whole.len()) {
-        // Seven bytes at most: a call to copy them would take longer.
-        let word = rest
-            .iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte));
-        slot.store(word, Ordering::Relaxed);
+fn put(slots: &[AtomicU64], words: &[u64]) {
+    for (slot, word) in slots.iter().zip(words) {
+        slot.store(*word, Ordering::Relaxed);
     }
 }
 
@@ -368,8 +360,8 @@ impl LaneReader {
         self.position += HEADER_WORDS;
         if head & ASIDE != 0 {
             let payload = self.take_aside();
-            into.push(record, |bytes| bytes.extend_from_slice(&payload));
-            self.lanes.budget.give(payload.len());
+            into.push(record, payload.iter().copied());
+            self.lanes.budget.give(size_of_val(payload.as_slice()));
         } else {
             self.take(record, length, into);
         }
@@ -401,19 +393,13 @@ impl LaneReader {
     /// Moves a record and the payload at the position.
     fn take(&mut self, record: Record, length: usize, into: &mut RecordBuffer) {
         let from = self.position;
-        self.position += length.div_ceil(8);
+        self.position += length;
         let slots = self
             .chunk
             .words
             .get(from..self.position)
             .unwrap_or_default();
-        into.push(record, |bytes| {
-            let end = bytes.len() + length;
-            for slot in slots {
-                bytes.extend_from_slice(&slot.load(Ordering::Relaxed).to_le_bytes());
-            }
-            bytes.truncate(end);
-        });
+        into.push(record, slots.iter().map(|slot| slot.load(Ordering::Relaxed)));
     }
 
     /// Whether the thread is gone and all it wrote is read.
@@ -436,7 +422,7 @@ impl LaneReader {
         }))
     }
 
-    fn take_aside(&self) -> Vec<u8> {
+    fn take_aside(&self) -> Vec<u64> {
         self.shared
             .aside
             .lock()

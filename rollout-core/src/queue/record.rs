@@ -36,11 +36,11 @@ pub(super) const OPEN: u64 = 1 << 30;
 pub(super) const WHOLE: u64 = 1 << 29;
 
 impl Record {
-    /// Packs the header; `bytes` is the length of the payload, `marks` are of the first word.
+    /// Packs the header; `words` is the length of the payload, `marks` are of the first word.
     #[inline(always)]
-    pub(super) fn pack(&self, bytes: usize, marks: u64) -> [u64; HEADER_WORDS] {
+    pub(super) fn pack(&self, words: usize, marks: u64) -> [u64; HEADER_WORDS] {
         [
-            self.head(bytes, marks),
+            self.head(words, marks),
             (self.trace >> 64) as u64,
             self.trace as u64,
             self.span,
@@ -53,15 +53,15 @@ impl Record {
 
     /// The first word.
     #[inline(always)]
-    pub(super) fn head(&self, bytes: usize, marks: u64) -> u64 {
+    pub(super) fn head(&self, words: usize, marks: u64) -> u64 {
         u64::from(self.kind)
             | u64::from(self.flags) << 8
             | u64::from(self.status) << 16
             | marks
-            | (bytes as u64) << 32
+            | (words as u64) << 32
     }
 
-    /// The header, and the length of its payload.
+    /// The header, and the length of its payload in words.
     pub(super) fn unpack(words: [u64; HEADER_WORDS]) -> (Self, usize) {
         let [head, high, low, span, parent, start, at, site] = words;
         let record = Self {
@@ -106,10 +106,13 @@ impl RecordBuffer {
         self.bytes.len() + self.records.len() * HEADER_WORDS * 8
     }
 
-    /// Adds a record with the payload that `fill` appends.
-    pub(super) fn push(&mut self, record: Record, fill: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds a record with its payload.
+    pub(super) fn push(&mut self, record: Record, payload: impl ExactSizeIterator<Item = u64>) {
         let from = self.bytes.len();
-        fill(&mut self.bytes);
+        self.bytes.reserve(payload.len() * 8);
+        for word in payload {
+            self.bytes.extend_from_slice(&word.to_le_bytes());
+        }
         self.records.push((record, from, self.bytes.len()));
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn close(
 pub(crate) fn moment(
     context: Context,
     kind: RecordKind,
-    fill: impl FnOnce(&mut Vec<u8>, &Settings),
+    fill: impl FnOnce(&mut Vec<u64>, &Settings),
 ) {
     if context.flags & UNSAMPLED != 0 {
         return;

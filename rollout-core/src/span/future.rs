@@ -46,7 +46,7 @@ enum Starts {
     /// The first statement of the inner future, which holds the arguments: [`begin`].
     Inner,
     /// The wrapper, with what was captured when the future was made.
-    Prepared(Vec<u8>),
+    Prepared(Vec<u64>),
 }
 
 /// What the innermost future that is polled for the first time waits for.
@@ -100,7 +100,7 @@ pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
 #[derive(Debug)]
 pub struct Prepared {
     site: &'static CallSite,
-    payload: Vec<u8>,
+    payload: Vec<u64>,
 }
 
 /// Captures now what a future starts with that is polled later.

@@ -197,7 +197,7 @@ struct Names {
 }
 
 impl Names {
-    fn put(&self, payload: &mut Vec<u8>) {
+    fn put(&self, payload: &mut Vec<u64>) {
         payload.put(Field::Name, self.name.as_bytes());
         payload.put(Field::Type, self.span_type.as_bytes());
         put_texts(
@@ -479,7 +479,7 @@ impl Span {
     pub(crate) fn moment(
         &self,
         kind: RecordKind,
-        fill: impl FnOnce(&mut Vec<u8>, &crate::client::Settings),
+        fill: impl FnOnce(&mut Vec<u64>, &crate::client::Settings),
     ) {
         if self.opened.is_sampled() {
             emit::moment(self.opened.context, kind, |payload, settings| {

@@ -241,11 +241,10 @@ pub(crate) fn fresh_trace(thread: &mut Thread) -> Context {
 }
 
 /// The caller's trace and span, where a trace begins inside another.
-pub(crate) fn put_link(payload: &mut Vec<u8>, outer: Context) {
+pub(crate) fn put_link(payload: &mut Vec<u64>, outer: Context) {
     if outer.trace != 0 && outer.flags & SAMPLED != 0 {
         payload.put_with(Field::Link, |out| {
-            out.extend_from_slice(&outer.trace.to_le_bytes());
-            out.extend_from_slice(&outer.span.to_le_bytes());
+            out.extend_from_slice(&[outer.trace as u64, (outer.trace >> 64) as u64, outer.span]);
         });
     }
 }

@@ -1,7 +1,9 @@
 //! What records mean: their kinds, and the fields of their payload.
 //!
-//! A payload is a row of fields: a byte that names it, its length (4 bytes, little-endian), its bytes.
+//! A payload is a row of fields: a word that names the field (lowest byte) and its length in bytes (highest half), then
+//! so many words as its bytes take.
 
+use crate::capture::{WordReader, append_bytes, header};
 use crate::queue::END_OF;
 
 /// Kinds of records.
@@ -89,7 +91,7 @@ pub(crate) enum Field {
     InputCut = 4,
     Output = 5,
     OutputCut = 6,
-    /// Length of the key (4), key, value.
+    /// Length of the key (a word), key, value.
     Attribute = 7,
     /// Text, once per tag.
     Tag = 8,
@@ -131,11 +133,13 @@ pub(crate) enum Field {
     Members = 32,
     EventType = 33,
     Temperature = 34,
+    /// Values with keys: the arguments of a call.
+    Arguments = 35,
 }
 
 impl Field {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Field; 34] = [
+        const ALL: [Field; 35] = [
             Field::Name,
             Field::Type,
             Field::Input,
@@ -170,6 +174,7 @@ impl Field {
             Field::Members,
             Field::EventType,
             Field::Temperature,
+            Field::Arguments,
         ];
         ALL.get(usize::from(byte).checked_sub(1)?).copied()
     }
@@ -180,36 +185,52 @@ pub(crate) trait PutField {
     /// A field of these bytes.
     fn put(&mut self, field: Field, bytes: &[u8]);
 
-    /// A field of what `write` appends.
-    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Vec<u8>) -> R) -> R;
+    /// A field of what `write` appends in words.
+    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Vec<u64>) -> R) -> R;
+
+    /// Begins a field: where it stands, for [`close`](Self::close).
+    fn open(&mut self, field: Field) -> usize;
+
+    /// Ends the field that began there, and tells its length in bytes.
+    fn close(&mut self, from: usize) -> usize;
 }
 
-impl PutField for Vec<u8> {
+impl PutField for Vec<u64> {
     fn put(&mut self, field: Field, bytes: &[u8]) {
-        self.push(field as u8);
-        self.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        self.extend_from_slice(bytes);
+        self.push(header(field as u8, 0, bytes.len() as u32));
+        append_bytes(self, bytes);
     }
 
-    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        self.extend_from_slice(&[field as u8, 0, 0, 0, 0]);
-        let from = self.len();
+    #[inline]
+    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Vec<u64>) -> R) -> R {
+        let from = self.open(field);
         let result = write(self);
-        let length = (self.len() - from) as u32;
-        if let Some(slot) = self.get_mut(from - 4..from) {
-            slot.copy_from_slice(&length.to_le_bytes());
-        }
+        self.close(from);
         result
+    }
+
+    #[inline]
+    fn open(&mut self, field: Field) -> usize {
+        self.push(header(field as u8, 0, 0));
+        self.len()
+    }
+
+    #[inline]
+    fn close(&mut self, from: usize) -> usize {
+        let length = (self.len() - from) * 8;
+        if let Some(opening) = self.get_mut(from - 1) {
+            *opening |= header(0, 0, length as u32);
+        }
+        length
     }
 }
 
 /// The fields of a payload, in order.
-pub(crate) fn fields(mut payload: &[u8]) -> impl Iterator<Item = (Field, &[u8])> {
+pub(crate) fn fields(payload: &[u8]) -> impl Iterator<Item = (Field, &[u8])> {
+    let mut words = WordReader::new(payload);
     std::iter::from_fn(move || {
-        let ([tag], rest) = payload.split_first_chunk::<1>()?;
-        let (length, rest) = rest.split_first_chunk::<4>()?;
-        let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        payload = rest;
-        Some((Field::from_byte(*tag)?, bytes))
+        let opening = words.word()?;
+        let bytes = words.bytes((opening >> 32) as usize)?;
+        Some((Field::from_byte(opening as u8)?, bytes))
     })
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::record::{EndStatus, Field, PutField};
 use super::update::TraceUpdate;
-use crate::capture::ValueWriter;
+use crate::capture::{ValueWriter, append_bytes};
 use crate::client::Settings;
 use crate::event::Usage;
 
@@ -20,97 +20,77 @@ const SOURCES: usize = 16;
 
 /// Takes what a span, tool call or trace starts with.
 pub struct Start<'a> {
-    payload: &'a mut Vec<u8>,
+    writer: ValueWriter<'a>,
     settings: &'a Settings,
-    /// The arguments being written: where they began, what is left of their bound.
-    input: Option<Arguments>,
-}
-
-struct Arguments {
-    from: usize,
-    left: usize,
-    cut_from: u64,
+    /// Where the arguments begin that are being written, or 0.
+    arguments: usize,
 }
 
 impl<'a> Start<'a> {
-    pub(crate) fn new(payload: &'a mut Vec<u8>, settings: &'a Settings) -> Self {
+    #[inline]
+    pub(crate) fn new(payload: &'a mut Vec<u64>, settings: &'a Settings) -> Self {
         Self {
-            payload,
+            writer: ValueWriter::new(payload, &settings.keys, settings.max_value_bytes),
             settings,
-            input: None,
+            arguments: 0,
         }
     }
 
     /// An argument by its name: one entry of the input.
+    #[inline]
     pub fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.argument(name, |writer| writer.value(value));
+        if self.takes_arguments() {
+            self.writer.argument(name, value);
+        }
     }
 
     /// An argument as `Debug` prints it.
     pub fn field_debug<T: fmt::Debug + ?Sized>(&mut self, name: &'static str, value: &T) {
-        self.argument(name, |writer| writer.debug(value));
-    }
-
-    #[inline]
-    fn argument(&mut self, name: &'static str, write: impl FnOnce(&mut ValueWriter<'_>)) {
-        if !self.settings.capture_input {
-            return;
-        }
-        let settings = self.settings;
-        let arguments = match &mut self.input {
-            Some(arguments) => arguments,
-            none => {
-                self.payload
-                    .extend_from_slice(&[Field::Input as u8, 0, 0, 0, 0]);
-                let from = self.payload.len();
-                ValueWriter::new(self.payload, &settings.keys, settings.max_value_bytes).open_map();
-                none.insert(Arguments {
-                    from,
-                    left: settings.max_value_bytes,
-                    cut_from: 0,
-                })
-            }
-        };
-        let before = self.payload.len();
-        let mut writer = ValueWriter::new(self.payload, &settings.keys, arguments.left);
-        if writer.field(name) {
-            write(&mut writer);
-        }
-        let cut = writer.finish().cut_from;
-        let written = self.payload.len() - before;
-        // However long the first arguments are, each later one keeps a thousand bytes.
-        arguments.left = arguments.left.saturating_sub(written).max(1024);
-        if let Some(there_were) = cut {
-            arguments.cut_from += there_were.saturating_sub(written as u64);
+        if self.takes_arguments() {
+            self.writer.argument_debug(name, value);
         }
     }
 
     #[inline]
-    fn end_arguments(&mut self) {
-        if let Some(arguments) = self.input.take() {
-            self.close_arguments(&arguments);
+    fn takes_arguments(&mut self) -> bool {
+        if self.arguments == 0 && self.settings.capture_input {
+            self.begin_arguments();
         }
+        self.arguments != 0
     }
 
     #[inline(never)]
-    fn close_arguments(&mut self, arguments: &Arguments) {
-        ValueWriter::new(self.payload, &self.settings.keys, usize::MAX).close_map();
-        let length = self.payload.len() - arguments.from;
-        if let Some(slot) = self.payload.get_mut(arguments.from - 4..arguments.from) {
-            slot.copy_from_slice(&(length as u32).to_le_bytes());
+    fn begin_arguments(&mut self) {
+        self.arguments = self.writer.buffer().open(Field::Arguments);
+        self.writer.start_over();
+    }
+
+    /// Ends the arguments, if there are any, and gives the buffer for what is none.
+    #[inline]
+    pub(crate) fn payload(&mut self) -> &mut Vec<u64> {
+        if self.arguments != 0 {
+            self.end_arguments();
         }
-        if arguments.cut_from > 0 {
-            let there_were = length as u64 + arguments.cut_from;
-            self.payload.put(Field::InputCut, &there_were.to_le_bytes());
+        self.writer.buffer()
+    }
+
+    fn end_arguments(&mut self) {
+        let from = std::mem::take(&mut self.arguments);
+        let cut = self.writer.cut_from();
+        let payload = self.writer.buffer();
+        payload.close(from);
+        if let Some(there_were) = cut {
+            payload.put(Field::InputCut, &there_were.to_le_bytes());
         }
     }
 
     /// A whole value as the input, in place of arguments.
     pub(crate) fn input<T: Serialize + ?Sized>(&mut self, value: &T) {
         if self.settings.capture_input {
+            let settings = self.settings;
             put_value(
-                self.payload,
-                self.settings,
+                self.payload(),
+                settings,
                 Field::Input,
                 Some(Field::InputCut),
                 value,
@@ -120,8 +100,8 @@ impl<'a> Start<'a> {
 
     /// An attribute; its value is bounded like an argument.
     pub fn attribute<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
-        self.end_arguments();
-        put_entry(self.payload, self.settings, Field::Attribute, key, value);
+        let settings = self.settings;
+        put_entry(self.payload(), settings, Field::Attribute, key, value);
     }
 
     /// A tag.
@@ -155,34 +135,29 @@ impl<'a> Start<'a> {
     }
 
     pub(crate) fn trace(&mut self, update: &TraceUpdate) {
-        self.end_arguments();
-        update.put(self.payload, self.settings);
+        let settings = self.settings;
+        update.put(self.payload(), settings);
     }
 
     pub(crate) fn text(&mut self, field: Field, value: &str) {
-        self.end_arguments();
-        self.payload.put(field, value.as_bytes());
+        self.payload().put(field, value.as_bytes());
     }
 
-    pub(crate) fn payload(&mut self) -> &mut Vec<u8> {
-        self.end_arguments();
-        self.payload
-    }
-
-    pub(crate) fn finish(mut self) {
-        self.end_arguments();
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        self.payload();
     }
 }
 
 /// Takes what a span, tool call or trace ends with.
 pub struct End<'a> {
-    payload: &'a mut Vec<u8>,
+    payload: &'a mut Vec<u64>,
     settings: &'a Settings,
     status: EndStatus,
 }
 
 impl<'a> End<'a> {
-    pub(crate) fn new(payload: &'a mut Vec<u8>, settings: &'a Settings, status: EndStatus) -> Self {
+    pub(crate) fn new(payload: &'a mut Vec<u64>, settings: &'a Settings, status: EndStatus) -> Self {
         Self {
             payload,
             settings,
@@ -244,7 +219,7 @@ impl<'a> End<'a> {
         put_value(self.payload, self.settings, Field::Usage, None, usage);
     }
 
-    pub(crate) fn payload(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn payload(&mut self) -> &mut Vec<u64> {
         self.payload
     }
 
@@ -255,7 +230,7 @@ impl<'a> End<'a> {
 
 /// A field that is one value.
 pub(crate) fn put_value<T: Serialize + ?Sized>(
-    payload: &mut Vec<u8>,
+    payload: &mut Vec<u64>,
     settings: &Settings,
     field: Field,
     cut: Option<Field>,
@@ -266,7 +241,7 @@ pub(crate) fn put_value<T: Serialize + ?Sized>(
 
 /// A field that is one value as `Debug` prints it.
 pub(crate) fn put_debug<T: fmt::Debug + ?Sized>(
-    payload: &mut Vec<u8>,
+    payload: &mut Vec<u64>,
     settings: &Settings,
     field: Field,
     cut: Option<Field>,
@@ -276,33 +251,33 @@ pub(crate) fn put_debug<T: fmt::Debug + ?Sized>(
 }
 
 fn put_written(
-    payload: &mut Vec<u8>,
+    payload: &mut Vec<u64>,
     settings: &Settings,
     field: Field,
     cut: Option<Field>,
     write: impl FnOnce(&mut ValueWriter<'_>),
 ) {
-    let written = payload.put_with(field, |out| {
+    let cut_from = payload.put_with(field, |out| {
         let mut writer = ValueWriter::new(out, &settings.keys, settings.max_value_bytes);
         write(&mut writer);
-        writer.finish()
+        writer.cut_from()
     });
-    if let (Some(cut), Some(there_were)) = (cut, written.cut_from) {
+    if let (Some(cut), Some(there_were)) = (cut, cut_from) {
         payload.put(cut, &there_were.to_le_bytes());
     }
 }
 
 /// A field that is a key and a value.
 pub(crate) fn put_entry<T: Serialize + ?Sized>(
-    payload: &mut Vec<u8>,
+    payload: &mut Vec<u64>,
     settings: &Settings,
     field: Field,
     key: &str,
     value: &T,
 ) {
     payload.put_with(field, |out| {
-        out.extend_from_slice(&(key.len() as u32).to_le_bytes());
-        out.extend_from_slice(key.as_bytes());
+        out.push(key.len() as u64);
+        append_bytes(out, key.as_bytes());
         let mut writer = ValueWriter::new(out, &settings.keys, settings.max_value_bytes);
         if settings.keys.is_sensitive(key) {
             writer.redacted();
@@ -314,19 +289,19 @@ pub(crate) fn put_entry<T: Serialize + ?Sized>(
 
 /// A field that is a text, as `Display` writes it, within a bound. What panics is left out.
 pub(crate) fn put_display(
-    payload: &mut Vec<u8>,
+    payload: &mut Vec<u64>,
     field: Field,
     value: &(impl fmt::Display + ?Sized),
 ) {
-    struct Head<'a> {
-        out: &'a mut Vec<u8>,
+    struct Head {
+        text: String,
         left: usize,
     }
 
-    impl fmt::Write for Head<'_> {
+    impl fmt::Write for Head {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             let kept = text.floor_char_boundary(text.len().min(self.left));
-            self.out.extend_from_slice(&text.as_bytes()[..kept]);
+            self.text.push_str(&text[..kept]);
             self.left -= kept;
             if kept < text.len() {
                 Err(fmt::Error)
@@ -336,24 +311,15 @@ pub(crate) fn put_display(
         }
     }
 
-    payload.put_with(field, |out| {
-        let from = out.len();
-        let whole = catch_unwind(AssertUnwindSafe(|| {
-            write!(
-                Head {
-                    out: &mut *out,
-                    left: MESSAGE_BYTES
-                },
-                "{value}"
-            )
-        }));
-        match whole {
-            Ok(Ok(())) => {}
-            Ok(Err(fmt::Error)) => out.extend_from_slice("…".as_bytes()),
-            Err(_) => {
-                out.truncate(from);
-                out.extend_from_slice(b"[not recorded: its Display panicked]");
-            }
-        }
-    });
+    let mut head = Head {
+        text: String::new(),
+        left: MESSAGE_BYTES,
+    };
+    let whole = catch_unwind(AssertUnwindSafe(|| write!(head, "{value}")));
+    let text = match whole {
+        Ok(Ok(())) => head.text,
+        Ok(Err(fmt::Error)) => head.text + "…",
+        Err(_) => "[not recorded: its Display panicked]".to_owned(),
+    };
+    payload.put(field, text.as_bytes());
 }

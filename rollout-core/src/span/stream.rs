@@ -38,7 +38,7 @@ pub struct InstrumentedIter<S, I> {
 /// Takes one item.
 pub struct Item<'a> {
     list: &'a mut ItemList,
-    failure: &'a mut Vec<u8>,
+    failure: &'a mut Vec<u64>,
     settings: &'a Settings,
 }
 
@@ -75,7 +75,7 @@ struct Items {
     list: ItemList,
     count: u64,
     /// What the first failed item had to say, as fields of the end.
-    failure: Vec<u8>,
+    failure: Vec<u64>,
 }
 
 impl Items {
@@ -132,8 +132,8 @@ impl Items {
             let payload = end.payload();
             payload.extend_from_slice(failure);
             payload.put(Field::ItemCount, &count.to_le_bytes());
-            if let Some((bytes, cut_from)) = list.finish() {
-                payload.put(Field::Output, bytes);
+            if let Some((words, cut_from)) = list.finish() {
+                payload.put_with(Field::Output, |out| out.extend_from_slice(words));
                 if let Some(there_were) = cut_from {
                     payload.put(Field::OutputCut, &there_were.to_le_bytes());
                 }

@@ -348,7 +348,7 @@ impl Trace {
         });
     }
 
-    fn moment(&self, kind: RecordKind, fill: impl FnOnce(&mut Vec<u8>, &crate::client::Settings)) {
+    fn moment(&self, kind: RecordKind, fill: impl FnOnce(&mut Vec<u64>, &crate::client::Settings)) {
         if self.opened.is_sampled() {
             let context = self.context();
             emit::moment(context, kind, fill);

@@ -91,7 +91,7 @@ impl SpanUpdate {
         self
     }
 
-    pub(crate) fn put(&self, payload: &mut Vec<u8>, settings: &Settings) {
+    pub(crate) fn put(&self, payload: &mut Vec<u64>, settings: &Settings) {
         put_texts(
             payload,
             &[
@@ -185,7 +185,7 @@ impl TraceUpdate {
         self
     }
 
-    pub(crate) fn put(&self, payload: &mut Vec<u8>, settings: &Settings) {
+    pub(crate) fn put(&self, payload: &mut Vec<u64>, settings: &Settings) {
         put_texts(
             payload,
             &[
@@ -199,7 +199,7 @@ impl TraceUpdate {
     }
 }
 
-pub(crate) fn put_texts(payload: &mut Vec<u8>, texts: &[(Field, &Option<String>)]) {
+pub(crate) fn put_texts(payload: &mut Vec<u64>, texts: &[(Field, &Option<String>)]) {
     for (field, text) in texts {
         if let Some(text) = text {
             payload.put(*field, text.as_bytes());
@@ -208,7 +208,7 @@ pub(crate) fn put_texts(payload: &mut Vec<u8>, texts: &[(Field, &Option<String>)
 }
 
 fn put_tags_and_metadata(
-    payload: &mut Vec<u8>,
+    payload: &mut Vec<u64>,
     settings: &Settings,
     tags: &[String],
     metadata: &[(String, Value)],

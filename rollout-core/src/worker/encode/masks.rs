@@ -21,6 +21,18 @@ impl Masks {
     pub(super) fn captured(&self, bytes: &[u8], out: &mut Vec<u8>) {
         let from = out.len();
         Decoder::new(bytes, self.secrets.as_ref()).json(out);
+        self.user(from, out);
+    }
+
+    /// Appends captured arguments as a JSON object.
+    pub(super) fn arguments(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        let from = out.len();
+        Decoder::new(bytes, self.secrets.as_ref()).arguments(out);
+        self.user(from, out);
+    }
+
+    /// Lets the user's mask have the value that begins at `from`.
+    fn user(&self, from: usize, out: &mut Vec<u8>) {
         let Some(mask) = &self.user else { return };
         let masked = serde_json::from_slice::<serde_json::Value>(&out[from..])
             .ok()

@@ -1,7 +1,7 @@
 //! The parts of an event that belong to its span.
 
 use super::{Draft, EndStatus, Field, Masks, Object, RecordKind, limit, put_text};
-use crate::capture::json_string;
+use crate::capture::{WordReader, json_string};
 
 /// Counts of the protocol's `usage`; what else a provider counts rides in the attributes.
 const USAGE: &[&str] = &[
@@ -191,9 +191,10 @@ pub(super) fn entries<'a>(
         .fields()
         .filter(move |(field, _)| *field == wanted)
         .filter_map(|(_, bytes)| {
-            let (length, rest) = bytes.split_first_chunk::<4>()?;
-            let (key, value) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-            Some((str::from_utf8(key).ok()?, value))
+            let mut words = WordReader::new(bytes);
+            let length = usize::try_from(words.word()?).ok()?;
+            let key = words.bytes(length)?;
+            Some((str::from_utf8(key).ok()?, words.rest()))
         })
 }
 
@@ -332,6 +333,9 @@ fn raw(event: &mut Object<'_>, kind: RecordKind, draft: &Draft<'_>, is_trace: bo
     event.object("raw", |raw| {
         if let Some(value) = draft.field(Field::Input) {
             raw.captured(input, value);
+        }
+        if let Some(values) = draft.field(Field::Arguments) {
+            mask.arguments(values, raw.plain_key(input));
         }
         if let Some(value) = draft.field(Field::Output) {
             raw.captured(output, value);

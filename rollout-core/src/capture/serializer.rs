@@ -242,11 +242,7 @@ impl<'w, 'a> ser::Serializer for Slot<'w, 'a> {
         _length: usize,
     ) -> Result<Items<'w, 'a>, Stop> {
         Ok(match self.variant(variant) {
-            Variant::Open(slot) => {
-                let mut items = Items::open(slot);
-                items.wrapped = true;
-                items
-            }
+            Variant::Open(slot) => Items::opened(slot, Progress::WRAPPED),
             Variant::Left(slot) => Items::ignored(slot.writer),
         })
     }
@@ -272,11 +268,7 @@ impl<'w, 'a> ser::Serializer for Slot<'w, 'a> {
         _length: usize,
     ) -> Result<Fields<'w, 'a>, Stop> {
         Ok(match self.variant(variant) {
-            Variant::Open(slot) => {
-                let mut fields = Fields::open(slot);
-                fields.wrapped = true;
-                fields
-            }
+            Variant::Open(slot) => Fields::opened(slot, Progress::WRAPPED),
             Variant::Left(slot) => Fields::ignored(slot.writer),
         })
     }
@@ -306,6 +298,7 @@ const BINARY_FROM: usize = 64;
 
 /// What becomes of a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     Open,
     /// From here on its elements are only counted.
@@ -319,58 +312,87 @@ enum State {
     Closed,
 }
 
-impl State {
+/// What a container must know, in one word: its state, two marks, and a number of 32 bits. Serializers are moved about
+/// while they are in use, and a move has to wait for what was written in pieces (measured, `benches/span.rs`).
+#[derive(Clone, Copy)]
+struct Progress(u64);
+
+impl Progress {
+    /// One container more is to be closed: the map around an enum's variant.
+    const WRAPPED: u64 = 1 << 8;
+    /// All items so far are bytes.
+    const BYTES: u64 = 1 << 9;
+    /// The value of the key just written must not be recorded.
+    const SENSITIVE: u64 = 1 << 10;
+
     #[inline]
-    fn of(opened: bool) -> Self {
-        if opened { Self::Open } else { Self::Ignored }
+    fn new(opened: bool, marks: u64, number: u32) -> Self {
+        let state = if opened { State::Open } else { State::Ignored };
+        Self(state as u64 | marks | u64::from(number) << 32)
+    }
+
+    #[inline]
+    fn is(self, state: State) -> bool {
+        self.0 as u8 == state as u8
+    }
+
+    #[inline]
+    fn set(&mut self, state: State) {
+        self.0 = self.0 & !0xff | state as u64;
+    }
+
+    #[inline]
+    fn has(self, mark: u64) -> bool {
+        self.0 & mark != 0
+    }
+
+    fn mark(&mut self, mark: u64, value: bool) {
+        self.0 = if value { self.0 | mark } else { self.0 & !mark };
+    }
+
+    fn number(self) -> u32 {
+        (self.0 >> 32) as u32
     }
 }
 
 /// A sequence being written. Where serialization ends early, its drop closes it.
 pub(crate) struct Items<'w, 'a> {
     writer: Writer<'w, 'a>,
-    state: State,
-    wrapped: bool,
-    /// All items so far are bytes.
-    bytes: bool,
-    skipped: u64,
-    /// Where it was opened.
-    start: usize,
+    /// Its number is where the sequence was opened.
+    progress: Progress,
 }
 
 impl<'w, 'a> Items<'w, 'a> {
     #[inline]
     fn open(slot: Slot<'w, 'a>) -> Self {
-        let start = slot.writer.mark();
-        let state = State::of(slot.writer.begin(Tag::Seq, slot.key));
+        Self::opened(slot, 0)
+    }
+
+    #[inline]
+    fn opened(slot: Slot<'w, 'a>, marks: u64) -> Self {
+        // Lengths are of 32 bits everywhere.
+        let start = slot.writer.mark() as u32;
+        let opened = slot.writer.begin(Tag::Seq, slot.key);
         Self {
             writer: slot.writer,
-            state,
-            wrapped: false,
-            bytes: true,
-            skipped: 0,
-            start,
+            progress: Progress::new(opened, marks | Progress::BYTES, start),
         }
     }
 
     fn ignored(writer: Writer<'w, 'a>) -> Self {
         Self {
-            start: writer.mark(),
             writer,
-            state: State::Ignored,
-            wrapped: false,
-            bytes: false,
-            skipped: 0,
+            progress: Progress::new(false, 0, 0),
         }
     }
 
     #[inline]
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
-        if self.state != State::Open || !self.writer.takes_item() {
+        if !self.progress.is(State::Open) || !self.writer.takes_item() {
             return self.item_otherwise(value);
         }
         value.serialize(Slot::new(self.writer, 0))?;
-        if self.bytes {
+        if self.progress.has(Progress::BYTES) {
             self.look_for_bytes();
         }
         Ok(())
@@ -379,13 +401,13 @@ impl<'w, 'a> Items<'w, 'a> {
     #[cold]
     #[inline(never)]
     fn item_otherwise<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
-        if self.state == State::Ignored {
+        if self.progress.is(State::Ignored) {
             return Ok(());
         }
         if self.writer.is_stopped() {
             return Err(Stop::bound());
         }
-        if self.state == State::Binary {
+        if self.progress.is(State::Binary) {
             let mark = self.writer.mark();
             value.serialize(Slot::new(self.writer, 0))?;
             self.writer.withdraw(mark);
@@ -398,15 +420,17 @@ impl<'w, 'a> Items<'w, 'a> {
             }
             return Ok(());
         }
-        let has_bytes = self.bytes && self.writer.mark() > self.start + 1;
-        if has_bytes && self.state == State::Open && !self.writer.is_muted() {
-            // A few bytes more, and they count as one value.
-            value.serialize(Slot::new(self.writer, 0))?;
-            self.look_for_bytes();
-            return Ok(());
+        if self.progress.is(State::Open) {
+            let has_bytes = self.progress.has(Progress::BYTES) && !self.since_start().is_empty();
+            if has_bytes && !self.writer.is_muted() {
+                // A few bytes more, and they count as one value.
+                value.serialize(Slot::new(self.writer, 0))?;
+                self.look_for_bytes();
+                return Ok(());
+            }
+            self.progress.set(State::Full);
+            self.writer.is_full();
         }
-        self.state = State::Full;
-        self.skipped += 1;
         self.writer.pass_over(value)
     }
 
@@ -416,71 +440,82 @@ impl<'w, 'a> Items<'w, 'a> {
         if self.writer.take_byte().is_some() {
             self.count_bytes();
         } else {
-            self.bytes = false;
+            self.progress.mark(Progress::BYTES, false);
         }
     }
 
     #[inline(never)]
     fn count_bytes(&mut self) {
         // Each byte takes one word.
-        let words = self.writer.since(self.start + 1);
+        let words = self.since_start();
         if words.len() > BINARY_FROM {
             let run = ByteRun::new(words.iter().map(|word| (word >> 32) as u8));
             self.writer.run = Some(run);
-            self.state = State::Binary;
+            self.progress.set(State::Binary);
         }
+    }
+
+    fn start(&self) -> usize {
+        self.progress.number() as usize
+    }
+
+    /// What was written of the items.
+    fn since_start(&self) -> &[u64] {
+        self.writer.since(self.start() + 1)
     }
 
     #[inline]
     fn close(&mut self) {
-        if self.state == State::Open && !self.wrapped {
-            self.state = State::Closed;
+        if self.progress.is(State::Open) && !self.progress.has(Progress::WRAPPED) {
+            self.progress.set(State::Closed);
             self.writer.end();
         } else {
-            self.close_otherwise();
+            self.close_otherwise(0);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn close_otherwise(&mut self) {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Closed => return,
-            State::Binary => {
-                if let Some(run) = self.writer.run.take() {
-                    self.writer.close_as_binary(self.start, &run);
-                }
+    fn close_otherwise(&mut self, at_least: u64) {
+        if self.progress.is(State::Binary) {
+            if let Some(run) = self.writer.run.take() {
+                self.writer.close_as_binary(self.start(), &run);
             }
-            State::Open | State::Full => {
-                if self.skipped > 0 {
-                    self.writer.cut_here(Tag::CutItems, self.skipped);
-                }
-                self.writer.end();
-            }
-            State::Raw | State::Ignored => {}
+        } else {
+            close(self.writer, self.progress, Tag::CutItems, at_least);
         }
-        if self.wrapped {
-            self.writer.end();
-        }
-    }
-
-    #[cold]
-    fn abandon(&mut self) {
-        if self.state == State::Open {
-            self.state = State::Full;
-        }
-        self.skipped |= AT_LEAST;
-        self.close_otherwise();
+        close_variant(self.writer, &mut self.progress);
     }
 }
 
 impl Drop for Items<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        if self.state != State::Closed {
-            self.abandon();
+        if !self.progress.is(State::Closed) {
+            self.close_otherwise(AT_LEAST);
         }
     }
+}
+
+/// Ends a container that may be full, or that ends early.
+fn close(writer: &mut ValueWriter<'_>, progress: Progress, cut: Tag, at_least: u64) {
+    if progress.is(State::Full) {
+        writer.cut_here(cut, writer.passed() | at_least);
+        writer.end();
+    } else if progress.is(State::Open) {
+        if at_least != 0 {
+            writer.cut_here(cut, at_least);
+        }
+        writer.end();
+    }
+}
+
+/// Ends the map around an enum's variant.
+fn close_variant(writer: &mut ValueWriter<'_>, progress: &mut Progress) {
+    if progress.has(Progress::WRAPPED) && !progress.is(State::Closed) {
+        writer.end();
+    }
+    progress.set(State::Closed);
 }
 
 /// The name under which `serde_json::value::RawValue` passes: a struct whose one field is the JSON text.
@@ -489,44 +524,44 @@ const RAW_JSON: &str = "$serde_json::private::RawValue";
 /// A map or struct being written. Where serialization ends early, its drop closes it.
 pub(crate) struct Fields<'w, 'a> {
     writer: Writer<'w, 'a>,
-    /// Its own key, where it is no container.
-    key: u32,
-    state: State,
-    wrapped: bool,
-    sensitive: bool,
-    skipped: u64,
+    /// Its number is its own key.
+    progress: Progress,
 }
 
 impl<'w, 'a> Fields<'w, 'a> {
     #[inline]
     fn open(slot: Slot<'w, 'a>) -> Self {
-        let state = State::of(slot.writer.begin(Tag::Map, slot.key));
-        Self::new(slot, state)
-    }
-
-    fn raw(slot: Slot<'w, 'a>) -> Self {
-        Self::new(slot, State::Raw)
-    }
-
-    fn ignored(writer: Writer<'w, 'a>) -> Self {
-        Self::new(Slot::new(writer, 0), State::Ignored)
+        Self::opened(slot, 0)
     }
 
     #[inline]
-    fn new(slot: Slot<'w, 'a>, state: State) -> Self {
+    fn opened(slot: Slot<'w, 'a>, marks: u64) -> Self {
+        let opened = slot.writer.begin(Tag::Map, slot.key);
         Self {
             writer: slot.writer,
-            key: slot.key,
-            state,
-            wrapped: false,
-            sensitive: false,
-            skipped: 0,
+            progress: Progress::new(opened, marks, slot.key),
+        }
+    }
+
+    fn raw(slot: Slot<'w, 'a>) -> Self {
+        let mut progress = Progress::new(true, 0, slot.key);
+        progress.set(State::Raw);
+        Self {
+            writer: slot.writer,
+            progress,
+        }
+    }
+
+    fn ignored(writer: Writer<'w, 'a>) -> Self {
+        Self {
+            writer,
+            progress: Progress::new(false, 0, 0),
         }
     }
 
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
-        if self.state != State::Open || !self.writer.takes_field() {
+        if !self.progress.is(State::Open) || !self.writer.takes_field() {
             return self.field_otherwise(value);
         }
         match self.writer.static_key(key) {
@@ -538,74 +573,61 @@ impl<'w, 'a> Fields<'w, 'a> {
     #[cold]
     #[inline(never)]
     fn field_otherwise<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
-        match self.state {
-            State::Ignored => Ok(()),
-            State::Raw => {
-                let text = value.serialize(KeyText)?;
-                let slot = Slot::new(self.writer, self.key);
-                match serde_json::from_str::<serde_json::Value>(&text) {
-                    Ok(value) => value.serialize(slot),
-                    Err(_) => slot.text(&text),
-                }
-            }
-            _ => self.pass_over(value),
+        if self.progress.is(State::Raw) {
+            let text = value.serialize(KeyText)?;
+            let slot = Slot::new(self.writer, self.progress.number());
+            return match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(value) => value.serialize(slot),
+                Err(_) => slot.text(&text),
+            };
         }
+        self.pass_over(value)
     }
 
     #[cold]
     #[inline(never)]
     fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
+        if self.progress.is(State::Ignored) {
+            return Ok(());
+        }
         if self.writer.is_stopped() {
             return Err(Stop::bound());
         }
-        self.state = State::Full;
-        self.skipped += 1;
+        self.fill();
         self.writer.pass_over(value)
+    }
+
+    /// From here on nothing is written.
+    fn fill(&mut self) {
+        if self.progress.is(State::Open) {
+            self.progress.set(State::Full);
+            self.writer.is_full();
+        }
     }
 
     #[inline]
     fn close(&mut self) {
-        if self.state == State::Open && !self.wrapped {
-            self.state = State::Closed;
+        if self.progress.is(State::Open) && !self.progress.has(Progress::WRAPPED) {
+            self.progress.set(State::Closed);
             self.writer.end();
         } else {
-            self.close_otherwise();
+            self.close_otherwise(0);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn close_otherwise(&mut self) {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Closed => return,
-            State::Open | State::Full => {
-                if self.skipped > 0 {
-                    self.writer.cut_here(Tag::CutFields, self.skipped);
-                }
-                self.writer.end();
-            }
-            State::Raw | State::Ignored | State::Binary => {}
-        }
-        if self.wrapped {
-            self.writer.end();
-        }
-    }
-
-    #[cold]
-    fn abandon(&mut self) {
-        if self.state == State::Open {
-            self.state = State::Full;
-        }
-        self.skipped |= AT_LEAST;
-        self.close_otherwise();
+    fn close_otherwise(&mut self, at_least: u64) {
+        close(self.writer, self.progress, Tag::CutFields, at_least);
+        close_variant(self.writer, &mut self.progress);
     }
 }
 
 impl Drop for Fields<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        if self.state != State::Closed {
-            self.abandon();
+        if !self.progress.is(State::Closed) {
+            self.close_otherwise(AT_LEAST);
         }
     }
 }
@@ -664,26 +686,23 @@ impl ser::SerializeMap for Fields<'_, '_> {
     type Error = Stop;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Stop> {
-        if self.state == State::Open && !self.writer.takes_field() {
-            self.state = State::Full;
+        if !self.writer.takes_field() {
+            self.fill();
         }
-        if self.state != State::Open {
-            return Ok(());
+        if self.progress.is(State::Open) {
+            let key = key.serialize(KeyText)?;
+            self.writer.key(&key);
+            let sensitive = self.writer.keys.is_sensitive(&key);
+            self.progress.mark(Progress::SENSITIVE, sensitive);
         }
-        let key = key.serialize(KeyText)?;
-        self.writer.key(&key);
-        self.sensitive = self.writer.keys.is_sensitive(&key);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
-        if self.state == State::Ignored {
-            return Ok(());
-        }
-        if self.state != State::Open {
+        if !self.progress.is(State::Open) {
             return self.pass_over(value);
         }
-        if std::mem::take(&mut self.sensitive) {
+        if self.progress.has(Progress::SENSITIVE) {
             self.writer.put_redacted(0);
             return Ok(());
         }

@@ -48,6 +48,8 @@ pub(crate) struct ValueWriter<'a> {
     /// Bytes that were passed over, and how many of them before the argument at hand.
     skipped: usize,
     skipped_before: usize,
+    /// Elements that were passed over of the one container that is full and not itself inside another such.
+    passed: u64,
 }
 
 impl<'a> ValueWriter<'a> {
@@ -72,6 +74,7 @@ impl<'a> ValueWriter<'a> {
             from,
             skipped: 0,
             skipped_before: 0,
+            passed: 0,
         }
     }
 
@@ -277,11 +280,25 @@ impl<'a> ValueWriter<'a> {
         if self.muted {
             return value.serialize(Slot::new(self, 0));
         }
+        self.passed += 1;
         let (limit, nearly) = (self.limit, self.nearly);
         (self.limit, self.nearly, self.muted) = (0, 0, true);
         let result = value.serialize(Slot::new(self, 0));
         (self.limit, self.nearly, self.muted) = (limit, nearly, false);
         result
+    }
+
+    /// The container at hand takes no more elements; unless it is inside one of which that is true already, those
+    /// that follow are counted from here.
+    pub(super) fn is_full(&mut self) {
+        if !self.muted {
+            self.passed = 0;
+        }
+    }
+
+    /// The elements that the container at hand was given since it was full.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed
     }
 
     pub(super) fn is_stopped(&self) -> bool {

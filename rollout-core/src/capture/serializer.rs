@@ -363,12 +363,12 @@ pub(crate) struct Items<'w, 'a> {
 }
 
 impl<'w, 'a> Items<'w, 'a> {
-    #[inline]
+    #[inline(always)]
     fn open(slot: Slot<'w, 'a>) -> Self {
         Self::opened(slot, 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn opened(slot: Slot<'w, 'a>, marks: u64) -> Self {
         // Lengths are of 32 bits everywhere.
         let start = slot.writer.mark() as u32;
@@ -386,7 +386,7 @@ impl<'w, 'a> Items<'w, 'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
         if !self.progress.is(State::Open) || !self.writer.takes_item() {
             return self.item_otherwise(value);
@@ -435,7 +435,7 @@ impl<'w, 'a> Items<'w, 'a> {
     }
 
     /// After an item of a sequence that may still turn out to be binary data.
-    #[inline]
+    #[inline(always)]
     fn look_for_bytes(&mut self) {
         if self.writer.take_byte().is_some() {
             self.count_bytes();
@@ -464,7 +464,7 @@ impl<'w, 'a> Items<'w, 'a> {
         self.writer.since(self.start() + 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&mut self) {
         if self.progress.is(State::Open) && !self.progress.has(Progress::WRAPPED) {
             self.progress.set(State::Closed);
@@ -529,12 +529,12 @@ pub(crate) struct Fields<'w, 'a> {
 }
 
 impl<'w, 'a> Fields<'w, 'a> {
-    #[inline]
+    #[inline(always)]
     fn open(slot: Slot<'w, 'a>) -> Self {
         Self::opened(slot, 0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn opened(slot: Slot<'w, 'a>, marks: u64) -> Self {
         let opened = slot.writer.begin(Tag::Map, slot.key);
         Self {
@@ -559,7 +559,7 @@ impl<'w, 'a> Fields<'w, 'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
         if !self.progress.is(State::Open) || !self.writer.takes_field() {
             return self.field_otherwise(value);
@@ -605,7 +605,7 @@ impl<'w, 'a> Fields<'w, 'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&mut self) {
         if self.progress.is(State::Open) && !self.progress.has(Progress::WRAPPED) {
             self.progress.set(State::Closed);
@@ -638,12 +638,12 @@ macro_rules! items {
             type Ok = ();
             type Error = Stop;
 
-            #[inline]
+            #[inline(always)]
             fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
                 self.item(value)
             }
 
-            #[inline]
+            #[inline(always)]
             fn end(mut self) -> Result<(), Stop> {
                 self.close();
                 Ok(())
@@ -665,12 +665,12 @@ macro_rules! fields {
             type Ok = ();
             type Error = Stop;
 
-            #[inline]
+            #[inline(always)]
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Stop> {
                 self.field(key, value)
             }
 
-            #[inline]
+            #[inline(always)]
             fn end(mut self) -> Result<(), Stop> {
                 self.close();
                 Ok(())

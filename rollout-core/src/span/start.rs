@@ -59,7 +59,7 @@ impl<'a> Start<'a> {
         self.arguments != 0
     }
 
-    #[inline(never)]
+    #[inline]
     fn begin_arguments(&mut self) {
         self.arguments = self.writer.buffer().open(Field::Arguments);
         self.writer.start_over();
@@ -74,14 +74,20 @@ impl<'a> Start<'a> {
         self.writer.buffer()
     }
 
+    #[inline]
     fn end_arguments(&mut self) {
         let from = std::mem::take(&mut self.arguments);
         let cut = self.writer.cut_from();
-        let payload = self.writer.buffer();
-        payload.close(from);
+        self.writer.buffer().close(from);
         if let Some(there_were) = cut {
-            payload.put(Field::InputCut, &there_were.to_le_bytes());
+            self.put_cut(there_were);
         }
+    }
+
+    #[cold]
+    fn put_cut(&mut self, there_were: u64) {
+        let payload = self.writer.buffer();
+        payload.put(Field::InputCut, &there_were.to_le_bytes());
     }
 
     /// A whole value as the input, in place of arguments.

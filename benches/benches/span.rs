@@ -96,10 +96,20 @@ struct Order {
 }
 
 impl Order {
-    fn sample() -> Self {
+    /// Three short words.
+    fn short() -> Self {
         Self {
             id: 4421,
             items: ["lamp", "cable", "bulb"].map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// Twelve lines, as a tool's arguments have them.
+    fn long() -> Self {
+        let line = |n: u32| format!("{n} x desk lamp, brushed brass");
+        Self {
+            id: 4421,
+            items: (1..=12).map(line).collect(),
         }
     }
 }
@@ -229,12 +239,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fastrace::flush,
     );
 
-    let (text, order) = ("x".repeat(64), Order::sample());
-    let call = || root(|| repeat(|n| captured(&text, n, &order)));
-    trees(c, "capture", "rollout", call, drain);
-    let mut buffer = Vec::new();
-    let json = || repeat(|n| as_json(&mut buffer, &text, n, &order));
-    trees(c, "capture", "serde_json", json, nothing);
+    let text = "x".repeat(64);
+    for (group, order) in [("capture", Order::short()), ("capture_list", Order::long())] {
+        let call = || root(|| repeat(|n| captured(&text, n, &order)));
+        trees(c, group, "rollout", call, drain);
+        let mut buffer = Vec::new();
+        let json = || repeat(|n| as_json(&mut buffer, &text, n, &order));
+        trees(c, group, "serde_json", json, nothing);
+    }
 
     ratios(&output)
 }
@@ -250,14 +262,15 @@ fn median(output: &std::path::Path, name: &str) -> Result<f64, Box<dyn std::erro
 #[expect(clippy::print_stdout, reason = "what the program is for")]
 fn ratios(output: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
     let net = |group: &str, name: &str| -> Result<f64, Box<dyn std::error::Error>> {
-        let bare = if group == "capture" { "sync" } else { group };
+        let bare = if group == "async" { group } else { "sync" };
         Ok(median(output, &format!("{group}/{name}"))? - median(output, &format!("{bare}/bare"))?)
     };
     println!("\nper span on its own thread, net of the bare function:");
     for (what, group, ours, theirs) in [
         ("sync span", "sync", "rollout", "fastrace"),
         ("async span", "async", "rollout", "fastrace"),
-        ("span with capture", "capture", "rollout", "serde_json"),
+        ("with capture", "capture", "rollout", "serde_json"),
+        ("with a list", "capture_list", "rollout", "serde_json"),
     ] {
         let (a, b) = (net(group, ours)?, net(group, theirs)?);
         println!(

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use attributes::{AttributesGuard, AttributesScope, WithAttributes, attributes};
 pub(crate) use attributes::{any_scope, append_scope, scope_of_thread};
-pub(crate) use thread::{Thread, with_live_thread, with_thread};
+pub(crate) use thread::{Thread, with_live_thread, with_thread, with_torn_down_thread};
 
 /// The trace and span that work belongs to: 32 bytes, copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -108,7 +108,7 @@ pub(crate) fn with_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> O
         return None;
     }
     if THREADS.try_with(|_| ()).is_err() {
-        return torn_down(client, f);
+        return with_torn_down_thread(client, f);
     }
     with_live_thread(client, f)
 }
@@ -131,15 +131,18 @@ pub(crate) fn with_live_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R)
 }
 
 /// What a thread records that is being torn down, in the destructors of its other thread-locals: each time with
-/// means of its own.
+/// means of its own. `None` where it is not being torn down.
 #[cold]
 #[inline(never)]
-fn torn_down<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
+pub(crate) fn with_torn_down_thread<R>(
+    client: u32,
+    f: impl FnOnce(&mut Thread) -> R,
+) -> Option<R> {
     thread_local! {
         // No destructor, so that it outlives `THREADS`.
         static BUSY: Cell<bool> = const { Cell::new(false) };
     }
-    if BUSY.replace(true) {
+    if client == 0 || THREADS.try_with(|_| ()).is_ok() || BUSY.replace(true) {
         return None;
     }
     let done = Thread::new(client).map(|mut thread| f(&mut thread));

@@ -7,7 +7,7 @@ use super::start::{End, Start};
 use crate::clock::{self, Ticks};
 use crate::context::{
     self, Context, ROOT, SAMPLED, Thread, UNSAMPLED, UNWINDING, any_scope, append_scope,
-    with_live_thread, with_thread,
+    with_live_thread, with_thread, with_torn_down_thread,
 };
 use crate::queue::Record;
 use crate::site::{CallSite, Kind};
@@ -92,7 +92,12 @@ pub(crate) fn open(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) 
     if outer.flags & UNSAMPLED != 0 {
         return None;
     }
-    let (span, at) = begin(outer, site, start)?;
+    let mut start = Some(start);
+    let (span, at) = begin(outer, site, &mut |taken: &mut Start<'_>| {
+        if let Some(start) = start.take() {
+            start(taken);
+        }
+    })?;
     Some(begun(outer, site, span, at))
 }
 
@@ -111,11 +116,32 @@ pub(crate) fn plain_context(site: &'static CallSite) -> Option<Context> {
 pub(crate) fn begin(
     outer: Context,
     site: &'static CallSite,
-    start: impl FnOnce(&mut Start<'_>),
+    start: &mut impl FnMut(&mut Start<'_>),
 ) -> Option<(u64, Ticks)> {
-    with_thread(outer.client, |thread| {
-        capture(thread, start);
+    let begun = with_live_thread(outer.client, |thread| {
+        capture(thread, &mut *start);
         start_span(thread, site, outer.trace, outer.span)
+    });
+    match begun {
+        None => begin_torn_down(outer.client, outer.trace, outer.span, site, start),
+        begun => begun,
+    }
+}
+
+/// The same in a thread that is being torn down. What it needs is passed in registers, so that the way that is taken
+/// otherwise has nothing to put together in memory.
+#[cold]
+#[inline(never)]
+fn begin_torn_down(
+    client: u32,
+    trace: u128,
+    parent: u64,
+    site: &'static CallSite,
+    start: &mut impl FnMut(&mut Start<'_>),
+) -> Option<(u64, Ticks)> {
+    with_torn_down_thread(client, |thread| {
+        capture(thread, start);
+        start_span(thread, site, trace, parent)
     })
 }
 
@@ -256,15 +282,48 @@ pub(crate) fn close(opened: &Opened, status: EndStatus, finish: impl FnOnce(&mut
         return;
     }
     let at = clock::now();
-    with_thread(opened.context.client, |thread| {
-        let Thread {
-            payload, client, ..
-        } = thread;
-        let mut end = End::new(payload, &client.settings, status);
-        finish(&mut end);
-        let status = end.finish();
-        end_span(thread, opened, status, at);
+    let mut finish = Some(finish);
+    let mut finish = |end: &mut End<'_>| {
+        if let Some(finish) = finish.take() {
+            finish(end);
+        }
+    };
+    let ended = with_live_thread(opened.context.client, |thread| {
+        end_in(thread, opened, status, at, &mut finish);
     });
+    if ended.is_none() {
+        close_torn_down(opened, status, at, &mut finish);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn close_torn_down(
+    opened: &Opened,
+    status: EndStatus,
+    at: Ticks,
+    finish: &mut impl FnMut(&mut End<'_>),
+) {
+    with_torn_down_thread(opened.context.client, |thread| {
+        end_in(thread, opened, status, at, finish);
+    });
+}
+
+#[inline(always)]
+fn end_in(
+    thread: &mut Thread,
+    opened: &Opened,
+    status: EndStatus,
+    at: Ticks,
+    finish: &mut impl FnMut(&mut End<'_>),
+) {
+    let Thread {
+        payload, client, ..
+    } = thread;
+    let mut end = End::new(payload, &client.settings, status);
+    finish(&mut end);
+    let status = end.finish();
+    end_span(thread, opened, status, at);
 }
 
 /// The same where nothing came out.

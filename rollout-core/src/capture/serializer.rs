@@ -66,8 +66,7 @@ impl<'w, 'a> Slot<'w, 'a> {
     /// A value of 64 bits.
     #[inline]
     fn long(self, tag: Tag, value: u64) -> Result<(), Stop> {
-        self.writer
-            .put_two(header(tag as u8, self.key, 0), value)
+        self.writer.put_two(header(tag as u8, self.key, 0), value)
     }
 
     #[inline]

@@ -68,7 +68,6 @@ impl<'a> WordReader<'a> {
         Some(u64::from_le_bytes(*head))
     }
 
-
     /// So many bytes, and the words they take; nothing where there are fewer.
     pub(crate) fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let taken = words_of(length).checked_mul(8)?;

@@ -482,7 +482,8 @@ impl<'a> ValueWriter<'a> {
     /// Says how many elements or fields were passed over.
     pub(super) fn cut_here(&mut self, tag: Tag, count: u64) {
         if !self.muted {
-            self.out.extend_from_slice(&[header(tag as u8, 0, 0), count]);
+            self.out
+                .extend_from_slice(&[header(tag as u8, 0, 0), count]);
         }
     }
 }

@@ -134,10 +134,7 @@ pub(crate) fn with_live_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R)
 /// means of its own. `None` where it is not being torn down.
 #[cold]
 #[inline(never)]
-pub(crate) fn with_torn_down_thread<R>(
-    client: u32,
-    f: impl FnOnce(&mut Thread) -> R,
-) -> Option<R> {
+pub(crate) fn with_torn_down_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R) -> Option<R> {
     thread_local! {
         // No destructor, so that it outlives `THREADS`.
         static BUSY: Cell<bool> = const { Cell::new(false) };

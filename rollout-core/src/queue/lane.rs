@@ -258,8 +258,8 @@ impl Lane {
     #[cold]
     #[inline(never)]
     fn put_aside(&mut self, payload: &[u64]) -> bool {
-        let taken = u32::try_from(payload.len()).is_ok()
-            && self.lanes.budget.take(size_of_val(payload));
+        let taken =
+            u32::try_from(payload.len()).is_ok() && self.lanes.budget.take(size_of_val(payload));
         if !taken {
             self.lanes.counters.dropped(DropReason::QueueFull, 1);
             return false;
@@ -399,7 +399,10 @@ impl LaneReader {
             .words
             .get(from..self.position)
             .unwrap_or_default();
-        into.push(record, slots.iter().map(|slot| slot.load(Ordering::Relaxed)));
+        into.push(
+            record,
+            slots.iter().map(|slot| slot.load(Ordering::Relaxed)),
+        );
     }
 
     /// Whether the thread is gone and all it wrote is read.

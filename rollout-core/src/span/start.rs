@@ -163,7 +163,11 @@ pub struct End<'a> {
 }
 
 impl<'a> End<'a> {
-    pub(crate) fn new(payload: &'a mut Vec<u64>, settings: &'a Settings, status: EndStatus) -> Self {
+    pub(crate) fn new(
+        payload: &'a mut Vec<u64>,
+        settings: &'a Settings,
+        status: EndStatus,
+    ) -> Self {
         Self {
             payload,
             settings,

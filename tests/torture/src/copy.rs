@@ -39,6 +39,8 @@ pub(crate) struct Changes<'a> {
     pub(crate) on: &'a BTreeSet<Id>,
     /// Functions that are left out.
     pub(crate) without: &'a BTreeSet<Id>,
+    /// Files of tests that are left out.
+    pub(crate) emptied: &'a BTreeSet<PathBuf>,
     /// Whose crate it depends on; the path is that of this workspace.
     pub(crate) dependency: Option<(Attribute, &'a Path)>,
     /// Files that name that crate.
@@ -138,6 +140,10 @@ impl Sources {
         }
         let mut placed = Vec::new();
         for (path, module) in &self.modules {
+            if changes.emptied.contains(path) {
+                write(&folder.join(path), b"")?;
+                continue;
+            }
             let (mut changed, functions) = change(path, module, changes);
             if let Some((attribute, _)) = changes.dependency
                 && changes.named_in.contains(path)

@@ -77,6 +77,7 @@ impl Rack {
             text: MARK,
             on: &all,
             without: &BTreeSet::new(),
+            emptied: &BTreeSet::new(),
             dependency: None,
             named_in: &BTreeSet::new(),
         };
@@ -137,20 +138,15 @@ impl Rack {
             attribute,
         };
         let mut on = bare.functions.clone();
-        let mut depending = None;
-        let (_, built) = trial.with(&on, &BTreeSet::new())?;
+        let mut left_out = LeftOut::default();
+        let mut tests = bare.passed.clone();
+        let (_, built) = trial.with(&on, &left_out)?;
         if !built.succeeded {
-            let found = trial.depending()?;
-            on.retain(|id| !found.without.contains(id));
-            depending = Some(found);
+            (left_out, tests) = trial.depending()?;
+            on.retain(|id| !left_out.has(id));
         }
-        let none = BTreeSet::new();
-        let without = depending.as_ref().map_or(&none, |found| &found.without);
-        let tests = depending
-            .as_ref()
-            .map_or(&bare.passed, |found| &found.passed);
-        let why = trial.remove_broken(&mut on, without)?;
-        let (copy, built) = trial.with(&on, without)?;
+        let why = trial.remove_broken(&mut on, &left_out)?;
+        let (copy, built) = trial.with(&on, &left_out)?;
         let passed = self.passed(&trial.build, &copy, &built)?;
         let mut new = Vec::new();
         for (warning, count) in warnings(&built) {
@@ -160,12 +156,17 @@ impl Rack {
         }
         let describe = |id: &Id| bare.sources.describe(id);
         Ok(Outcome {
-            refused: without.iter().map(describe).collect(),
-            gone: bare.passed.difference(tests).count(),
+            refused: bare
+                .functions
+                .iter()
+                .filter(|id| left_out.has(id))
+                .map(describe)
+                .collect(),
+            gone: bare.passed.difference(&tests).count(),
             broken: bare
                 .functions
                 .iter()
-                .filter(|id| !on.contains(id) && !without.contains(id))
+                .filter(|id| !on.contains(id) && !left_out.has(id))
                 .map(|id| (describe(id), why.get(id).cloned().unwrap_or_default()))
                 .collect(),
             lost: tests.difference(&passed).cloned().collect(),
@@ -223,34 +224,50 @@ struct Trial<'a> {
     attribute: Attribute,
 }
 
-/// A crate that depends on what the attribute is from, and has no attribute.
-struct Depending {
-    /// The functions that do not compile any more.
-    without: BTreeSet<Id>,
-    /// The tests that pass without them.
-    passed: BTreeSet<String>,
+/// What does not compile in a crate that only depends on what the attribute is from.
+#[derive(Default)]
+struct LeftOut {
+    functions: BTreeSet<Id>,
+    /// Whole files of tests, where it is not in a function.
+    files: BTreeSet<PathBuf>,
+}
+
+impl LeftOut {
+    fn has(&self, id: &Id) -> bool {
+        self.functions.contains(id) || self.files.contains(&id.file)
+    }
 }
 
 impl Trial<'_> {
-    /// The attribute on the functions `on`, others left out.
-    fn with(&self, on: &BTreeSet<Id>, without: &BTreeSet<Id>) -> anyhow::Result<(Copy, Built)> {
-        self.changed(self.attribute.text(), on, without, &BTreeSet::new())
+    /// The attribute on the functions `on`.
+    fn with(&self, on: &BTreeSet<Id>, left_out: &LeftOut) -> anyhow::Result<(Copy, Built)> {
+        self.changed(self.attribute.text(), on, left_out, &BTreeSet::new())
     }
 
-    /// No attribute at all, but the dependency named in every target. The implementations that come with it may make
-    /// a type ambiguous that had been inferred; that is no attribute's doing.
-    fn depending(&self) -> anyhow::Result<Depending> {
-        let mut without = BTreeSet::new();
+    /// No attribute at all, but the dependency named in every target: what does not compile any more, and the tests
+    /// that are left. The implementations that come with a dependency may make a type ambiguous that had been
+    /// inferred; that is no attribute's doing.
+    fn depending(&self) -> anyhow::Result<(LeftOut, BTreeSet<String>)> {
+        let mut left_out = LeftOut::default();
         loop {
             let on = &self.bare.functions;
-            let (copy, built) = self.changed(MARK, on, &without, &self.bare.roots)?;
+            let (copy, built) = self.changed(MARK, on, &left_out, &self.bare.roots)?;
             if built.succeeded {
                 let passed = self.rack.passed(&self.build, &copy, &built)?;
-                return Ok(Depending { without, passed });
+                return Ok((left_out, passed));
             }
-            let before = without.len();
-            without.extend(blame(&copy, &built.errors).surely);
-            if without.len() == before {
+            let surely = blame(&copy, &built.errors).surely;
+            if !surely.is_empty() {
+                left_out.functions.extend(surely);
+                continue;
+            }
+            let before = left_out.files.len();
+            let spans = built.errors.iter().flat_map(|error| &error.spans);
+            let files = spans.map(|span| PathBuf::from(&span.file_name));
+            let is_test =
+                |file: &PathBuf| file.starts_with("tests") && self.bare.roots.contains(file);
+            left_out.files.extend(files.filter(is_test));
+            if left_out.files.len() == before {
                 bail!(
                     "{} does not build with {}:\n{}",
                     self.folder.display(),
@@ -265,12 +282,12 @@ impl Trial<'_> {
     fn remove_broken(
         &self,
         on: &mut BTreeSet<Id>,
-        without: &BTreeSet<Id>,
+        left_out: &LeftOut,
     ) -> anyhow::Result<BTreeMap<Id, String>> {
         let mut why: BTreeMap<Id, String> = BTreeMap::new();
         let mut doubtful = BTreeSet::new();
         loop {
-            let (copy, built) = self.with(on, without)?;
+            let (copy, built) = self.with(on, left_out)?;
             if built.succeeded {
                 break;
             }
@@ -300,7 +317,7 @@ impl Trial<'_> {
                 continue;
             }
             let more: BTreeSet<Id> = on.union(&part).cloned().collect();
-            if self.with(&more, without)?.1.succeeded {
+            if self.with(&more, left_out)?.1.succeeded {
                 *on = more;
             } else if part.len() > 1 {
                 let half: BTreeSet<Id> = part.iter().take(part.len() / 2).cloned().collect();
@@ -315,13 +332,14 @@ impl Trial<'_> {
         &self,
         text: &str,
         on: &BTreeSet<Id>,
-        without: &BTreeSet<Id>,
+        left_out: &LeftOut,
         named_in: &BTreeSet<PathBuf>,
     ) -> anyhow::Result<(Copy, Built)> {
         let changes = Changes {
             text,
             on,
-            without,
+            without: &left_out.functions,
+            emptied: &left_out.files,
             dependency: Some((self.attribute, &self.rack.workspace)),
             named_in,
         };

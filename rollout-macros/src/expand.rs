@@ -15,7 +15,7 @@ use crate::function::Attribute;
 use crate::kind::Macro;
 use crate::model::{Flow, Plan, Through, output_position};
 use crate::options::Flush;
-use crate::pinned::{PinnedBlock, future_output};
+use crate::pinned::{PinnedBlock, assigned, future_output};
 use crate::shape::{Form, never_result, ungroup};
 
 /// The instrumented function.
@@ -34,7 +34,13 @@ pub(crate) fn expand(plan: &Plan<'_>) -> TokenStream {
 fn guard(plan: &Plan<'_>) -> TokenStream {
     let signature = &plan.function.signature;
     let enter = enter(plan);
-    let body = body(plan);
+    let opaque = matches!(&signature.output, ReturnType::Type(_, ty) if matches!(ungroup(ty), Type::ImplTrait(_)));
+    let body = if opaque {
+        // Closures learn their signature from a declared `impl Fn`, which an arm would not hand down.
+        plan.block.group.to_token_stream()
+    } else {
+        body(plan)
+    };
     let body = quote_spanned!(mixed()=> let __guard = #enter; #body);
     function(plan, &signature.to_token_stream(), &body)
 }
@@ -148,10 +154,13 @@ fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
     }
     let body = closure(plan, false);
     let call = match form {
-        Form::Opaque => flushed(
-            plan,
-            quote_spanned!(mixed()=> #prepare.future((#body)(), #finish)),
-        ),
+        Form::Opaque => {
+            let hint = declared(plan, "Output");
+            flushed(
+                plan,
+                quote_spanned!(mixed()=> #prepare.future_from::<#hint, _, _>(#body, #finish)),
+            )
+        }
         Form::Boxed | Form::PinnedBox => {
             let into = into_box(plan, form);
             let method = if flushes(plan) {
@@ -213,7 +222,8 @@ fn items(plan: &Plan<'_>, form: Form, kind: &str) -> TokenStream {
     let call = match form {
         Form::Opaque => {
             let method = Ident::new(kind, mixed());
-            quote_spanned!(mixed()=> #enter.#method(#body, #each))
+            let hint = declared(plan, "Item");
+            quote_spanned!(mixed()=> #enter.#method::<#hint, _, _>(#body, #each))
         }
         Form::Boxed | Form::PinnedBox => {
             let into = into_box(plan, form);
@@ -222,6 +232,18 @@ fn items(plan: &Plan<'_>, form: Form, kind: &str) -> TokenStream {
         }
     };
     function(plan, &rewritten_keeping_patterns(plan), &call)
+}
+
+/// What `impl Trait<NAME = T>` says of the value, for inference inside of the body.
+fn declared(plan: &Plan<'_>, name: &str) -> TokenStream {
+    match &plan.function.signature.output {
+        ReturnType::Type(_, ty) => match ungroup(ty) {
+            Type::ImplTrait(ty) => assigned(&ty.bounds, name),
+            _ => None,
+        },
+        ReturnType::Default => None,
+    }
+    .map_or_else(|| quote_spanned!(mixed()=> _), without_impl)
 }
 
 /// An agent's future is done when its trace is flushed.
@@ -250,7 +272,7 @@ fn function(plan: &Plan<'_>, signature: &TokenStream, body: &TokenStream) -> Tok
     );
     let inner = &plan.block.inner_attributes;
     let mut whole = Group::new(Delimiter::Brace, quote!(#inner #body));
-    whole.set_span(mixed().located_at(plan.block.group.span()));
+    whole.set_span(plan.block.group.span());
     quote!(#(#attributes)* #visibility #defaultness #signature #whole)
 }
 

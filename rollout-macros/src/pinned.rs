@@ -65,7 +65,15 @@ pub(crate) fn future_output(output: &ReturnType) -> Option<&Type> {
     let Type::TraitObject(object) = ungroup(types(boxed).next()?) else {
         return None;
     };
-    object.bounds.iter().find_map(|bound| {
+    assigned(&object.bounds, "Output")
+}
+
+/// `T` in a bound `Trait<NAME = T>`.
+pub(crate) fn assigned<'a>(
+    bounds: impl IntoIterator<Item = &'a TypeParamBound>,
+    name: &str,
+) -> Option<&'a Type> {
+    bounds.into_iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {
             return None;
         };
@@ -74,9 +82,7 @@ pub(crate) fn future_output(output: &ReturnType) -> Option<&Type> {
             return None;
         };
         arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::AssocType(assigned) if assigned.ident == "Output" => {
-                Some(&assigned.ty)
-            }
+            GenericArgument::AssocType(assigned) if assigned.ident == name => Some(&assigned.ty),
             _ => None,
         })
     })

@@ -223,8 +223,8 @@ fn with_nothing() -> Result<u32, Nothing> {
     Err(Nothing)
 }
 
-#[span]
-fn generic_error<E: fmt::Display>(error: impl Fn() -> E + serde::Serialize) -> Result<u32, E> {
+#[span(skip(error))]
+fn generic_error<E: fmt::Display>(error: impl Fn() -> E) -> Result<u32, E> {
     Err(error())
 }
 
@@ -304,6 +304,7 @@ fn a_result_is_known_by_its_type_and_its_error_says_what_it_can() {
             with_io(),
         );
         let _ = (with_display(), with_debug(), with_nothing());
+        let _ = generic_error(|| "of any type");
     });
     let digit = "invalid digit found in string".to_owned();
     let (kind, message, chain) = error_of(&captured, "aliased");
@@ -321,6 +322,7 @@ fn a_result_is_known_by_its_type_and_its_error_says_what_it_can() {
     assert_eq!(error_of(&captured, "with_display").1, "displayed");
     assert_eq!(error_of(&captured, "with_debug").1, "OnlyDebug");
     assert!(error_of(&captured, "with_nothing").0.ends_with("::Nothing"));
+    assert_eq!(error_of(&captured, "generic_error").1, "of any type");
 }
 
 #[test]

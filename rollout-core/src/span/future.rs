@@ -127,6 +127,15 @@ impl Prepared {
         Instrumented::new(self.site, finish, inner, Starts::Prepared(self.payload))
     }
 
+    /// Wraps the future that `body` builds; `T` is its declared output, which the body infers its types from.
+    pub fn future_from<T, F, E>(self, body: impl FnOnce() -> F, finish: E) -> Instrumented<F, E>
+    where
+        F: Future<Output = T>,
+        E: FnOnce(&mut End<'_>, &T),
+    {
+        self.future(body(), finish)
+    }
+
     /// Wraps the future and puts it back into its box, or leaves it where it is if nothing is
     /// recorded.
     pub fn future_boxed<F, E>(

@@ -234,20 +234,22 @@ impl Entered {
     }
 
     /// Runs a `body` that builds a stream; the span stays open until that ends or is dropped.
-    pub fn stream<S, I>(self, body: impl FnOnce() -> S, item: I) -> InstrumentedStream<S, I>
+    /// `T` is the declared item, which the body's closures infer their types from.
+    pub fn stream<T, S, I>(self, body: impl FnOnce() -> S, item: I) -> InstrumentedStream<S, I>
     where
-        S: futures::Stream,
-        I: FnMut(&mut Item<'_>, &S::Item),
+        S: futures::Stream<Item = T>,
+        I: FnMut(&mut Item<'_>, &T),
     {
         let (stream, opened) = self.build(body);
         InstrumentedStream::new(stream, opened, item)
     }
 
     /// Runs a `body` that builds an iterator; the span stays open until that ends or is dropped.
-    pub fn iter<S, I>(self, body: impl FnOnce() -> S, item: I) -> InstrumentedIter<S, I>
+    /// `T` is as above.
+    pub fn iter<T, S, I>(self, body: impl FnOnce() -> S, item: I) -> InstrumentedIter<S, I>
     where
-        S: Iterator,
-        I: FnMut(&mut Item<'_>, &S::Item),
+        S: Iterator<Item = T>,
+        I: FnMut(&mut Item<'_>, &T),
     {
         let (iter, opened) = self.build(body);
         InstrumentedIter::new(iter, opened, item)

@@ -38,6 +38,25 @@ fn opaque(text: &str) -> impl Future<Output = usize> + Send {
 }
 
 #[rollout::span]
+fn told_by_the_output(text: String) -> impl Future<Output = Result<u8, String>> {
+    async move { Ok(text.parse().map_err(|_| "not a number")?) }
+}
+
+#[rollout::span]
+fn told_by_the_item(text: &str) -> impl Iterator<Item = Result<u64, String>> + '_ {
+    text.split(' ').map(|word| Ok(word.parse().map_err(|_| "not a number")?))
+}
+
+#[rollout::span(capture_input = false, capture_output = false)]
+fn told_by_the_bound(add: usize) -> impl Fn(&str) -> usize {
+    move |text| text.len() + add
+}
+
+#[rollout::span]
+#[expect(dead_code, reason = "lints see the function through the attribute")]
+fn unused() {}
+
+#[rollout::span]
 fn stream((first, last): (u32, u32)) -> impl Stream<Item = u32> {
     futures::stream::iter(first..last)
 }
@@ -109,6 +128,10 @@ fn main() {
     assert_eq!(block_on(boxed("ab")) + block_on(boxed("")), 2);
     assert_eq!(block_on(local("ab".into())), 2);
     assert_eq!(block_on(opaque("ab")), 2);
+    assert_eq!(block_on(told_by_the_output("7".into())), Ok(7));
+    assert_eq!(told_by_the_item("7 8").map(Result::unwrap).sum::<u64>(), 15);
+    assert_eq!(told_by_the_bound(1)("ab"), 3);
+    assert!(block_on(opaque_inside("ab")).is_ok());
     assert_eq!(block_on_stream(Box::pin(stream((0, 3)))).count(), 3);
     assert_eq!(block_on_stream(boxed_stream(3)).map(Result::unwrap).sum::<u32>(), 3);
     assert_eq!(block_on_stream(pinned_stream(3)).sum::<u32>(), 3);

@@ -46,7 +46,11 @@ enum Starts {
     /// The first statement of the inner future, which holds the arguments: [`begin`].
     Inner,
     /// The wrapper, with what was captured when the future was made.
-    Prepared(Vec<u64>),
+    #[expect(
+        clippy::box_collection,
+        reason = "thin, so that the wrapper stays small"
+    )]
+    Prepared(Box<Vec<u64>>),
 }
 
 /// What the innermost future that is polled for the first time waits for.
@@ -124,7 +128,12 @@ impl Prepared {
         F: Future,
         E: FnOnce(&mut End<'_>, &F::Output),
     {
-        Instrumented::new(self.site, finish, inner, Starts::Prepared(self.payload))
+        let start = if self.payload.is_empty() {
+            Starts::Wrapper
+        } else {
+            Starts::Prepared(Box::new(self.payload))
+        };
+        Instrumented::new(self.site, finish, inner, start)
     }
 
     /// Wraps the future that `body` builds; `T` is its declared output, which the body infers its types from.
@@ -290,17 +299,24 @@ impl<E> Drop for TakeHandoff<'_, E> {
 impl<F: Future, E> PinnedDrop for Instrumented<F, E> {
     #[inline]
     fn drop(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        if let State::Open { opened, .. } = this.state {
-            let opened = *opened;
-            *this.state = State::Done(0);
-            // What the future holds is dropped inside its span.
-            let restore = Restore::enter(opened.context);
-            this.inner.set(None);
-            drop(restore);
-            let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
-            opened::close(&opened, status, |_| {});
+        let this = self.project();
+        if let State::Open { .. } = this.state {
+            cancel(this.inner, this.state);
         }
+    }
+}
+
+/// Ends the span of a future that is dropped before it is done.
+#[cold]
+#[inline(never)]
+fn cancel<F, E>(mut inner: Pin<&mut Option<F>>, state: &mut State<E>) {
+    if let State::Open { opened, .. } = std::mem::replace(state, State::Done(0)) {
+        // What the future holds is dropped inside its span.
+        let restore = Restore::enter(opened.context);
+        inner.set(None);
+        drop(restore);
+        let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
+        opened::close(&opened, status, |_| {});
     }
 }
 

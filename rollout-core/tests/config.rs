@@ -385,3 +385,17 @@ fn the_reference_is_the_list() {
         "the table in docs/configuration.md must be:\n{reference}"
     );
 }
+
+#[test]
+fn a_text_is_read_as_the_file_would_be() {
+    let config = Config::from_toml("sample_rate = 0.25\nexporters = [\"console\"]").unwrap();
+    assert!((config.sample_rate() - 0.25).abs() < f64::EPSILON);
+    assert_eq!(config.exporters(), [rollout_core::ExporterKind::Console]);
+    assert_eq!(config.flush_at(), Config::from_toml("").unwrap().flush_at());
+    let refused = Config::from_toml("sample_rate = 2")
+        .unwrap_err()
+        .to_string();
+    assert_has(&refused, &["rollout.toml: sample_rate", "from 0 to 1"]);
+    let secret = Config::from_toml("api_key = \"white space\"").unwrap_err();
+    assert!(!secret.to_string().contains("white"), "{secret}");
+}

@@ -13,6 +13,7 @@
 pub mod browser;
 pub mod events;
 pub mod fixture;
+pub mod fuzz;
 pub mod ingest;
 pub mod program;
 pub mod proxy;

@@ -869,3 +869,59 @@ proptest! {
         }
     }
 }
+
+/// Prints itself for ever.
+struct Endless;
+
+impl std::fmt::Display for Endless {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        loop {
+            f.write_str("and so on, ")?;
+        }
+    }
+}
+
+impl Serialize for Endless {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Fails, and never stops to say why.
+struct Complaining;
+
+impl Serialize for Complaining {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom(Endless))
+    }
+}
+
+#[derive(Serialize)]
+struct Endlessly {
+    before: u32,
+    text: Endless,
+    after: u32,
+}
+
+#[test]
+fn texts_without_an_end_are_cut() {
+    let value = Endlessly {
+        before: 1,
+        text: Endless,
+        after: 2,
+    };
+    let event = bounded().event(&value);
+    let input = &event["raw"]["input"];
+    assert_eq!(
+        (&input["before"], &input["after"]),
+        (&json!(1), &json!(2)),
+        "{input}"
+    );
+    assert!(
+        input["text"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("and so on"))
+    );
+    let event = bounded().event(&Complaining);
+    assert!(event["raw"]["input"].to_string().len() < 2000);
+}

@@ -1,8 +1,11 @@
 //! Keys of maps, which JSON has as text.
 
+use std::fmt::{Display, Write as _};
+
 use serde::ser::{self, Impossible, Serialize};
 
 use super::serializer::Stop;
+use super::writer::BoundedText;
 
 /// Makes the text of a map's key, as JSON wants one.
 pub(super) struct KeyText;
@@ -21,6 +24,9 @@ macro_rules! key_texts {
     )*};
 }
 
+/// The longest key that is put together out of what a `Display` prints: it may have no end.
+const LONGEST: usize = 64 << 10;
+
 impl ser::Serializer for KeyText {
     type Ok = String;
     type Error = Stop;
@@ -36,6 +42,16 @@ impl ser::Serializer for KeyText {
         serialize_bool(bool), serialize_i8(i8), serialize_i16(i16), serialize_i32(i32), serialize_i64(i64),
         serialize_i128(i128), serialize_u8(u8), serialize_u16(u16), serialize_u32(u32), serialize_u64(u64),
         serialize_u128(u128), serialize_f32(f32), serialize_f64(f64), serialize_char(char), serialize_str(&str)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<String, Stop> {
+        let mut text = BoundedText::new(LONGEST);
+        match write!(text, "{value}") {
+            Ok(()) if text.is_whole() => Ok(text.kept),
+            _ => Err(ser::Error::custom(
+                "a map has a key that is no text to its end",
+            )),
+        }
     }
 
     fn serialize_bytes(self, _value: &[u8]) -> Result<String, Stop> {

@@ -1,13 +1,17 @@
 //! The serializer in front of [`ValueWriter`]: every method in one quiet file.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::ser::{self, Serialize};
 
 use super::binary::ByteRun;
 use super::key_text::KeyText;
 use super::words::header;
+use super::writer::BoundedText;
 use super::{AT_LEAST, Tag, ValueWriter};
+
+/// Bytes that are kept of what a failed `Serialize` says.
+const REASON: usize = 1024;
 
 /// Why serialization ended early.
 #[derive(Debug)]
@@ -39,7 +43,10 @@ impl std::error::Error for Stop {}
 
 impl ser::Error for Stop {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(Some(Box::new(message.to_string())))
+        let mut text = BoundedText::new(REASON);
+        // What is longer, or fails itself, says enough by what there is.
+        let _ = write!(text, "{message}");
+        Self(Some(Box::new(text.kept)))
     }
 }
 
@@ -157,6 +164,10 @@ impl<'w, 'a> ser::Serializer for Slot<'w, 'a> {
     #[inline]
     fn serialize_str(self, value: &str) -> Result<(), Stop> {
         self.text(value)
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Stop> {
+        self.writer.display(self.key, value)
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Stop> {

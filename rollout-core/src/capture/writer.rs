@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde::Serialize;
+use serde::ser::{self, Serialize};
 
 use super::binary::{ByteRun, Hash, media_type};
 use super::serializer::{Slot, Stop};
@@ -127,16 +127,30 @@ impl<'a> ValueWriter<'a> {
 
     fn keyed_debug<T: fmt::Debug + ?Sized>(&mut self, key: u32, value: &T) {
         let (from, open) = (self.out.len(), self.open);
-        let mut text = BoundedText {
-            kept: String::new(),
-            left: self.left(),
-            total: 0,
-        };
+        let mut text = BoundedText::new(self.left());
         let result = catch_unwind(AssertUnwindSafe(|| write!(text, "{value:?}")));
         match result {
             Ok(_) => self.text_of(key, &text.kept, text.total),
             Err(_) => self.recover(from, open, key, Some("its Debug panicked")),
         }
+    }
+
+    /// Writes what `Display` prints of a value, of which no more is put together than is kept: it may have no end.
+    pub(super) fn display<T: fmt::Display + ?Sized>(
+        &mut self,
+        key: u32,
+        value: &T,
+    ) -> Result<(), Stop> {
+        let mut text = BoundedText::new(self.left());
+        let printed = write!(text, "{value}").is_ok();
+        if !printed && !text.is_far_over() {
+            return Err(ser::Error::custom("its Display failed"));
+        }
+        if self.muted || text.is_whole() {
+            return self.text(key, &text.kept);
+        }
+        self.text_of(key, &text.kept, text.total);
+        Ok(())
     }
 
     /// The key of the next argument, unless that must not be written: then it is redacted already.
@@ -498,10 +512,29 @@ fn data_url_media_type(text: &str) -> Option<&str> {
 }
 
 /// Takes text up to a bound, and counts the rest.
-struct BoundedText {
-    kept: String,
+pub(super) struct BoundedText {
+    pub(super) kept: String,
     left: usize,
     total: u64,
+}
+
+impl BoundedText {
+    pub(super) fn new(bound: usize) -> Self {
+        Self {
+            kept: String::new(),
+            left: bound,
+            total: 0,
+        }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.total == self.kept.len() as u64
+    }
+
+    /// Whether it is so long that the rest is not even counted.
+    fn is_far_over(&self) -> bool {
+        self.total > (self.kept.len() as u64).saturating_mul(COUNTED as u64) + 4096
+    }
 }
 
 impl fmt::Write for BoundedText {
@@ -514,7 +547,7 @@ impl fmt::Write for BoundedText {
             self.left = 0;
         }
         // Counting goes on, but not for ever.
-        if self.total > (self.kept.len() as u64).saturating_mul(COUNTED as u64) + 4096 {
+        if self.is_far_over() {
             return Err(fmt::Error);
         }
         Ok(())

@@ -15,18 +15,20 @@ pub(super) const NAME: &str = "rollout.toml";
 
 /// The settings of the file as text, by key; empty where there is no file.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, String>, ConfigError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => {
-            return Err(ConfigError::new(
-                NAME,
-                None,
-                format!("cannot be read: {error}"),
-            ));
-        }
-    };
-    let table: BTreeMap<String, Value> = basic_toml::from_str(&text)
+    match fs::read_to_string(path) {
+        Ok(text) => parse(&text),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(ConfigError::new(
+            NAME,
+            None,
+            format!("cannot be read: {error}"),
+        )),
+    }
+}
+
+/// The settings of a file of this text.
+pub(super) fn parse(text: &str) -> Result<BTreeMap<&'static str, String>, ConfigError> {
+    let table: BTreeMap<String, Value> = basic_toml::from_str(text)
         // The parser's words hold no excerpt of the file, which may have a key in it.
         .map_err(|error| ConfigError::new(NAME, None, format!("is not valid TOML: {error}")))?;
     let mut values = BTreeMap::new();

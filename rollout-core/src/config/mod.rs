@@ -114,6 +114,23 @@ impl Config {
         Ok(config)
     }
 
+    /// What a `rollout.toml` of this text says by itself, with the defaults, and without the environment or a builder.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let file = file::parse(text)?;
+        let mut config = Self::unset();
+        for setting in SETTINGS {
+            let value = file
+                .get(setting.key)
+                .map_or(setting.default, String::as_str);
+            setting.apply(&mut config, value).map_err(|problem| {
+                let place = format!("{}: {}", file::NAME, setting.key);
+                ConfigError::new(place, Some(&setting.shown(value)), problem)
+            })?;
+        }
+        config.settle(false)?;
+        Ok(config)
+    }
+
     /// Decides what depends on more than one setting.
     fn settle(&mut self, has_exporters: bool) -> Result<(), ConfigError> {
         self.enabled &= !self.disabled;

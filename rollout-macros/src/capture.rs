@@ -10,8 +10,6 @@ pub(crate) struct Parameter {
     pub(crate) cfg: TokenStream,
     /// The names it binds, in order.
     pub(crate) names: Vec<Ident>,
-    /// The parameter as it was written.
-    pub(crate) written: TokenStream,
     /// The parameter of the rewritten signature.
     pub(crate) outer: TokenStream,
     /// The statement that borrows it, whatever it binds.
@@ -77,7 +75,6 @@ fn parameter(index: usize, argument: &syn::PatType) -> Parameter {
     Parameter {
         cfg,
         names,
-        written: argument.to_token_stream(),
         outer,
         touch,
         inner,

@@ -16,24 +16,21 @@ use crate::kind::Macro;
 use crate::model::{Flow, Plan, Through, output_position};
 use crate::options::Flush;
 use crate::pinned::{PinnedBlock, assigned, future_output};
-use crate::shape::{Form, never_result, ungroup};
+use crate::shape::{Shape, never_result, ungroup};
 
 /// The instrumented function.
 pub(crate) fn expand(plan: &Plan<'_>) -> TokenStream {
     match plan.flow {
         Flow::Guard => guard(plan),
-        Flow::Value => value(plan),
-        Flow::Async { keep } => asynchronous(plan, keep),
-        Flow::Future(form) => future(plan, form),
-        Flow::Stream(form) => items(plan, form, "stream"),
-        Flow::Iterator(form) => items(plan, form, "iter"),
+        Flow::Sync { gives, in_place } => synchronous(plan, gives, in_place),
+        Flow::Async { gives, keep } => asynchronous(plan, gives, keep),
     }
 }
 
 /// The signature as it was written; a guard, then the body as the last expression.
 fn guard(plan: &Plan<'_>) -> TokenStream {
     let signature = &plan.function.signature;
-    let enter = enter(plan);
+    let enter = begin(plan, Shape::Value, false);
     let opaque = matches!(&signature.output, ReturnType::Type(_, ty) if matches!(ungroup(ty), Type::ImplTrait(_)));
     let body = if opaque {
         // Closures learn their signature from a declared `impl Fn`, which an arm would not hand down.
@@ -45,41 +42,131 @@ fn guard(plan: &Plan<'_>) -> TokenStream {
     function(plan, &signature.to_token_stream(), &body)
 }
 
-/// The body in a closure; `finish` looks at its value.
-fn value(plan: &Plan<'_>) -> TokenStream {
-    let body = closure(plan, true);
+/// The span, then the value of the body, which the span is shown.
+fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
+    let foreign = |attribute: &Attribute| !attribute.is_inert();
+    if matches!(gives, Shape::Asked | Shape::Future)
+        && plan.function.attributes.iter().any(foreign)
+        && let Some(pinned) = PinnedBlock::of(&plan.block.group)
+        && let Some(output) = future_output(&plan.function.signature.output)
+    {
+        return pinned_block(plan, &pinned, output);
+    }
+    let late = !in_place && plan.reads_patterns;
+    let begin = begin(plan, gives, late);
     let finish = finish(plan);
-    let call = if plan.reads_patterns {
-        let (runtime, site) = (&plan.runtime, site(plan));
-        quote_spanned!(mixed()=> #runtime::run_late(#site, #body, #finish))
+    let (signature, value) = if in_place {
+        let (runtime, ty, group) = (&plan.runtime, declared(plan), &plan.block.group);
+        // What is recorded is used. Only what is bound again can be unused by the body, and said so.
+        let bind_again = !plan.reads_patterns && !plan.inputs.is_empty();
+        let bind = plan.parameters.iter().filter(|_| bind_again);
+        let bind = bind.map(|parameter| &parameter.inner);
+        // What follows a body that diverges must not seem unreachable.
+        let value = quote_spanned!(mixed()=> if true #group else { #runtime::returned() });
+        let value = told(plan, &value);
+        let value = quote_spanned!(mixed()=> #(#bind)* let value: #ty = #value;);
+        let signature = if bind_again {
+            rewritten(plan, true, None)
+        } else {
+            plan.function.signature.to_token_stream()
+        };
+        (signature, value)
     } else {
-        let enter = enter(plan);
-        quote_spanned!(mixed()=> #enter.run(#body, #finish))
+        let body = closure(plan);
+        let value = if late {
+            quote_spanned!(mixed()=> span.run(#body))
+        } else {
+            quote_spanned!(mixed()=> (#body)())
+        };
+        let value = told(plan, &value);
+        let value = quote_spanned!(mixed()=> let value = #value;);
+        (rewritten(plan, true, None), value)
     };
-    function(plan, &rewritten(plan, true, None), &call)
+    let method = match gives {
+        Shape::Value | Shape::Asked => "follow",
+        Shape::Future => "future",
+        Shape::Stream => "stream",
+        Shape::Iterator => "iterator",
+    };
+    let method = Ident::new(method, mixed());
+    let of = hint(plan, gives).map(|of| quote_spanned!(mixed()=> ::<#of, _, _>));
+    let begun = late.then(|| quote_spanned!(mixed()=> .begun()));
+    let mut follow = quote_spanned!(mixed()=> span #begun.#method #of (value, #finish));
+    if gives == Shape::Future {
+        follow = flushed(plan, follow);
+    }
+    let body = quote_spanned! {mixed()=>
+        let mut span = #begin;
+        #value
+        #follow
+    };
+    function(plan, &signature, &body)
+}
+
+/// How the span of a function begins that is not async.
+fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
+    let (runtime, site, start) = (&plan.runtime, site(plan), start(plan));
+    let with = (!start.is_empty()).then(|| quote_spanned!(mixed()=> , |start| { #start }));
+    match gives {
+        Shape::Value | Shape::Stream | Shape::Iterator if late => {
+            quote_spanned!(mixed()=> #runtime::Late::<#runtime::Entered>::new(#site))
+        }
+        Shape::Value | Shape::Stream | Shape::Iterator => match with {
+            None => quote_spanned!(mixed()=> #runtime::enter(#site)),
+            with => quote_spanned!(mixed()=> #runtime::enter_with(#site #with)),
+        },
+        Shape::Future if late => {
+            quote_spanned!(mixed()=> #runtime::Late::<#runtime::Prepared>::new(#site))
+        }
+        Shape::Future => {
+            let with = with.unwrap_or_else(|| quote_spanned!(mixed()=> , |_| {}));
+            quote_spanned!(mixed()=> #runtime::prepare(#site #with))
+        }
+        Shape::Asked => {
+            let ask = ask(plan);
+            match with {
+                _ if late => quote_spanned!(mixed()=> #ask.begins().late(#site)),
+                None => quote_spanned!(mixed()=> #ask.begins().enter(#site)),
+                with => quote_spanned!(mixed()=> #ask.begins().enter_with(#site #with)),
+            }
+        }
+    }
+}
+
+/// The question to the declared type.
+fn ask(plan: &Plan<'_>) -> TokenStream {
+    let (runtime, ty) = (&plan.runtime, declared(plan));
+    let question = match plan.flow {
+        Flow::Sync { .. } if flushes(plan) => "FlushedReturns",
+        _ => "Returns",
+    };
+    let question = Ident::new(question, mixed());
+    quote_spanned!(mixed()=> #runtime::#question::<#ty>::ASK)
+}
+
+/// The declared type as the body may name it.
+fn declared(plan: &Plan<'_>) -> TokenStream {
+    match &plan.function.signature.output {
+        ReturnType::Default => quote_spanned!(mixed()=> ()),
+        ReturnType::Type(_, ty) => without_impl(ty),
+    }
 }
 
 /// The body in an async block, which is a field of the runtime's future.
-fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
+fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
     let runtime = &plan.runtime;
     let signature = &plan.function.signature;
     let site = site(plan);
     let finish = finish(plan);
     let never = is_never(&signature.output);
-    let returned = match &signature.output {
-        ReturnType::Default => quote_spanned!(mixed()=> ()),
-        ReturnType::Type(..) if never => quote_spanned!(mixed()=> ::core::convert::Infallible),
-        ReturnType::Type(_, ty) => without_impl(ty),
+    let returned = if never {
+        quote_spanned!(mixed()=> ::core::convert::Infallible)
+    } else {
+        declared(plan)
     };
     let start = start(plan);
-    let (wrap, begin) = if start.is_empty() {
-        (quote_spanned!(mixed()=> future), TokenStream::new())
-    } else {
-        (
-            quote_spanned!(mixed()=> future_with_input),
-            quote_spanned!(mixed()=> #runtime::begin(|start| { #start });),
-        )
-    };
+    let with_input = !start.is_empty();
+    let begin = with_input.then(|| quote_spanned!(mixed()=> #runtime::begin(|start| { #start });));
     let hold = hold_receiver(signature);
     let bind = plan.parameters.iter().map(|parameter| &parameter.inner);
     let bound = if plan.reads_patterns {
@@ -88,7 +175,7 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
         // An async block that is dropped before it is polled drops what it holds in the order in
         // which it names it; what `begin` leaves out must not come last for that.
         let captured = |name: &Ident| plan.inputs.iter().any(|input| input.ident == *name);
-        let in_order = begin.is_empty()
+        let in_order = !with_input
             || plan
                 .parameters
                 .iter()
@@ -106,15 +193,33 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
     let declared = quote_spanned!(first=> #runtime_there::returned::<#returned> #call);
     // The `return` is never reached: it tells inference the declared type before the body is looked
     // at, as the signature of an `async fn` does.
-    let call = quote_spanned! {mixed()=>
-        #runtime::#wrap(#site, async move {
+    let future = quote_spanned! {mixed()=>
+        async move {
             #hold
             #bound
             if false {
                 return #declared;
             }
             #body
-        }, #finish)
+        }
+    };
+    let new = |method: &str| {
+        let (method, of) = (Ident::new(method, mixed()), hint(plan, gives));
+        quote_spanned!(mixed()=> #runtime::Async::new(#site, #with_input).#method::<#of, _, _, _>(#future, #finish))
+    };
+    let call = match gives {
+        Shape::Value | Shape::Future if with_input => {
+            quote_spanned!(mixed()=> #runtime::future_with_input(#site, #future, #finish))
+        }
+        Shape::Value | Shape::Future => {
+            quote_spanned!(mixed()=> #runtime::future(#site, #future, #finish))
+        }
+        Shape::Stream => new("stream"),
+        Shape::Iterator => new("iterator"),
+        Shape::Asked => {
+            let ask = ask(plan);
+            quote_spanned!(mixed()=> #ask.call(#site, #with_input).value(#future, #finish))
+        }
     };
     let call = flushed(plan, call);
     if keep {
@@ -135,56 +240,11 @@ fn asynchronous(plan: &Plan<'_>, keep: bool) -> TokenStream {
     function(plan, &rewritten(plan, false, Some(&output)), &call)
 }
 
-/// The body builds a future: arguments are captured now, the span opens when it is first polled.
-fn future(plan: &Plan<'_>, form: Form) -> TokenStream {
-    let (runtime, site, start) = (&plan.runtime, site(plan), start(plan));
-    let finish = finish(plan);
-    let start = if start.is_empty() {
-        quote_spanned!(mixed()=> |_| {})
-    } else {
-        quote_spanned!(mixed()=> |start| { #start })
-    };
-    let prepare = quote_spanned!(mixed()=> #runtime::prepare(#site, #start));
-    let foreign = |attribute: &Attribute| !attribute.is_inert();
-    if plan.function.attributes.iter().any(foreign)
-        && let Some(pinned) = PinnedBlock::of(&plan.block.group)
-        && let Some(output) = future_output(&plan.function.signature.output)
-    {
-        return pinned_block(plan, &pinned, output, &prepare, &finish);
-    }
-    let body = closure(plan, false);
-    let call = match form {
-        Form::Opaque => {
-            let hint = declared(plan, "Output");
-            flushed(
-                plan,
-                quote_spanned!(mixed()=> #prepare.future_from::<#hint, _, _>(#body, #finish)),
-            )
-        }
-        Form::Boxed | Form::PinnedBox => {
-            let into = into_box(plan, form);
-            let method = if flushes(plan) {
-                "flushed_boxed"
-            } else {
-                "future_boxed"
-            };
-            let method = Ident::new(method, mixed());
-            quote_spanned!(mixed()=> #prepare.#method((#body)(), #finish, #into))
-        }
-    };
-    function(plan, &rewritten_keeping_patterns(plan), &call)
-}
-
-/// The same where another macro is still to come, which looks into a body that is one async block in a box: the block
-/// stays that, with ours inside of it.
-fn pinned_block(
-    plan: &Plan<'_>,
-    pinned: &PinnedBlock,
-    output: &Type,
-    prepare: &TokenStream,
-    finish: &TokenStream,
-) -> TokenStream {
-    let runtime = &plan.runtime;
+/// A future in a box where another macro is still to come, which looks into a body that is one async block in a box: the
+/// block stays that, with ours inside of it.
+fn pinned_block(plan: &Plan<'_>, pinned: &PinnedBlock, output: &Type) -> TokenStream {
+    let (runtime, finish) = (&plan.runtime, finish(plan));
+    let prepare = begin(plan, Shape::Future, false);
     let PinnedBlock {
         pin,
         parentheses,
@@ -207,43 +267,44 @@ fn pinned_block(
         quote_spanned!(mixed()=> #head { #inner.await }),
     );
     arguments.set_span(parentheses.span());
-    let body = quote_spanned!(mixed()=> let __prepared = #prepare; #pin #arguments);
+    let body = quote_spanned!(mixed()=> let mut __prepared = #prepare; #pin #arguments);
     function(plan, &plan.function.signature.to_token_stream(), &body)
 }
 
-/// The body builds a stream or an iterator: it runs inside the span, which stays open.
-fn items(plan: &Plan<'_>, form: Form, kind: &str) -> TokenStream {
-    let enter = enter(plan);
-    let body = closure(plan, false);
-    let each = match plan.output {
-        None => quote_spanned!(mixed()=> |_, _| {}),
-        Some(through) => looked_at(plan, through),
+/// What `impl Trait<Item = T>` says of the value, for inference inside of the body.
+fn hint(plan: &Plan<'_>, gives: Shape) -> Option<TokenStream> {
+    let name = match gives {
+        Shape::Value | Shape::Asked => return None,
+        Shape::Future => "Output",
+        Shape::Stream | Shape::Iterator => "Item",
     };
-    let call = match form {
-        Form::Opaque => {
-            let method = Ident::new(kind, mixed());
-            let hint = declared(plan, "Item");
-            quote_spanned!(mixed()=> #enter.#method::<#hint, _, _>(#body, #each))
-        }
-        Form::Boxed | Form::PinnedBox => {
-            let into = into_box(plan, form);
-            let method = Ident::new(&format!("{kind}_boxed"), mixed());
-            quote_spanned!(mixed()=> #enter.#method(#body, #each, #into))
-        }
-    };
-    function(plan, &rewritten_keeping_patterns(plan), &call)
-}
-
-/// What `impl Trait<NAME = T>` says of the value, for inference inside of the body.
-fn declared(plan: &Plan<'_>, name: &str) -> TokenStream {
-    match &plan.function.signature.output {
+    let declared = match &plan.function.signature.output {
         ReturnType::Type(_, ty) => match ungroup(ty) {
             Type::ImplTrait(ty) => assigned(&ty.bounds, name),
             _ => None,
         },
         ReturnType::Default => None,
-    }
-    .map_or_else(|| quote_spanned!(mixed()=> _), without_impl)
+    };
+    Some(declared.map_or_else(|| quote_spanned!(mixed()=> _), without_impl))
+}
+
+/// The value, told of that before it is looked at.
+fn told(plan: &Plan<'_>, value: &TokenStream) -> TokenStream {
+    let Flow::Sync { gives, .. } = plan.flow else {
+        return value.clone();
+    };
+    let identity = match gives {
+        Shape::Value | Shape::Asked => return value.clone(),
+        Shape::Future => "future_of",
+        Shape::Stream => "stream_of",
+        Shape::Iterator => "iterator_of",
+    };
+    let (runtime, identity, of) = (
+        &plan.runtime,
+        Ident::new(identity, mixed()),
+        hint(plan, gives),
+    );
+    quote_spanned!(mixed()=> #runtime::#identity::<#of, _>(#value))
 }
 
 /// An agent's future is done when its trace is flushed.
@@ -252,7 +313,10 @@ fn flushed(plan: &Plan<'_>, call: TokenStream) -> TokenStream {
         return call;
     }
     let runtime = &plan.runtime;
-    quote_spanned!(mixed()=> #runtime::flushed(#call))
+    quote_spanned!(mixed()=> {
+        let future = #call;
+        #runtime::Flushing::of(&future).flushed(future)
+    })
 }
 
 fn flushes(plan: &Plan<'_>) -> bool {
@@ -280,18 +344,6 @@ fn function(plan: &Plan<'_>, signature: &TokenStream, body: &TokenStream) -> Tok
 fn rewritten(plan: &Plan<'_>, keep_async: bool, output: Option<&TokenStream>) -> TokenStream {
     let parameters = plan.parameters.iter().map(|parameter| &parameter.outer);
     signature_with(plan, keep_async, output, &quote!(#(#parameters),*))
-}
-
-/// The same, but what is bound by a pattern stays so: closures take the names by themselves.
-fn rewritten_keeping_patterns(plan: &Plan<'_>) -> TokenStream {
-    let parameters = plan.parameters.iter().map(|parameter| {
-        if parameter.is_name {
-            &parameter.outer
-        } else {
-            &parameter.written
-        }
-    });
-    signature_with(plan, true, None, &quote!(#(#parameters),*))
 }
 
 fn signature_with(
@@ -323,21 +375,11 @@ fn signature_with(
 }
 
 /// `move || -> T { … }` around the body, parameters bound again in front of it.
-fn closure(plan: &Plan<'_>, bind_patterns: bool) -> TokenStream {
-    let signature = &plan.function.signature;
-    let group = &plan.block.group;
-    let output = match &signature.output {
-        ReturnType::Default => quote_spanned!(mixed()=> ()),
-        ReturnType::Type(_, ty) => without_impl(ty),
-    };
-    let hold = hold_receiver(signature);
-    let bind = plan
-        .parameters
-        .iter()
-        .filter(|parameter| bind_patterns || parameter.is_name)
-        .map(|parameter| &parameter.inner);
-    let late = bind_patterns && plan.reads_patterns;
-    let (argument, begin) = if late {
+fn closure(plan: &Plan<'_>) -> TokenStream {
+    let output = declared(plan);
+    let hold = hold_receiver(&plan.function.signature);
+    let bind = plan.parameters.iter().map(|parameter| &parameter.inner);
+    let (argument, begin) = if plan.reads_patterns {
         let start = start(plan);
         (
             quote_spanned!(mixed()=> late),
@@ -348,6 +390,7 @@ fn closure(plan: &Plan<'_>, bind_patterns: bool) -> TokenStream {
     };
     let bound = quote_spanned!(mixed()=> #hold #(#bind)* #begin);
     if bound.is_empty() {
+        let group = &plan.block.group;
         quote_spanned!(mixed()=> move || -> #output #group)
     } else {
         let body = body(plan);
@@ -360,15 +403,6 @@ fn closure(plan: &Plan<'_>, bind_patterns: bool) -> TokenStream {
 fn body(plan: &Plan<'_>) -> TokenStream {
     let group = &plan.block.group;
     quote_spanned!(mixed()=> match () { () => #group })
-}
-
-fn enter(plan: &Plan<'_>) -> TokenStream {
-    let (runtime, site, start) = (&plan.runtime, site(plan), start(plan));
-    if start.is_empty() {
-        quote_spanned!(mixed()=> #runtime::enter(#site))
-    } else {
-        quote_spanned!(mixed()=> #runtime::enter_with(#site, |start| { #start }))
-    }
 }
 
 /// The call site, in a block of its own so that no body can name it.
@@ -471,8 +505,7 @@ fn finish(plan: &Plan<'_>) -> TokenStream {
     let nothing = match output {
         ReturnType::Default => true,
         ReturnType::Type(_, ty) => {
-            let plain = matches!(plan.flow, Flow::Value | Flow::Async { .. });
-            is_never(output) || (plain && plan.output.is_none() && never_result(ty))
+            is_never(output) || (gives_value(plan) && plan.output.is_none() && never_result(ty))
         }
     };
     if nothing {
@@ -487,14 +520,19 @@ fn finish(plan: &Plan<'_>) -> TokenStream {
     }
 }
 
+fn gives_value(plan: &Plan<'_>) -> bool {
+    match plan.flow {
+        Flow::Guard => true,
+        Flow::Sync { gives, .. } | Flow::Async { gives, .. } => gives == Shape::Value,
+    }
+}
+
 /// Asks the value by its type whether it failed, and records it if not. A value that cannot be
 /// captured is an error at the return type, so the tokens of this expression lie there.
 fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
     let (first, last) = output_position(&plan.function.signature.output);
     let plain = match &plan.function.signature.output {
-        ReturnType::Type(_, ty) => {
-            matches!(plan.flow, Flow::Value | Flow::Async { .. }) && never_result(ty)
-        }
+        ReturnType::Type(_, ty) => gives_value(plan) && never_result(ty),
         ReturnType::Default => false,
     };
     let runtime_there = respan(&plan.runtime, first);
@@ -530,15 +568,6 @@ fn respan(tokens: &TokenStream, span: Span) -> TokenStream {
         token
     });
     moved.collect()
-}
-
-/// The closure that gives a wrapped value the declared type again.
-fn into_box(plan: &Plan<'_>, form: Form) -> TokenStream {
-    let runtime = &plan.runtime;
-    match form {
-        Form::PinnedBox => quote_spanned!(mixed()=> |value| #runtime::Box::pin(value)),
-        Form::Boxed | Form::Opaque => quote_spanned!(mixed()=> |value| #runtime::Box::new(value)),
-    }
 }
 
 fn is_never(output: &ReturnType) -> bool {

@@ -1,6 +1,6 @@
 //! A function: its signature parsed, everything else kept as the tokens it came in.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{Signature, Token, Visibility, token};
@@ -189,4 +189,63 @@ impl Block {
             group: inner,
         }
     }
+
+    /// Whether control surely leaves the body at its end only: no `return`, no `?`, and no macro
+    /// that could hide one.
+    pub(crate) fn has_one_exit(&self) -> bool {
+        one_exit(self.group.stream())
+    }
+}
+
+/// Macros of the standard library, which leave control where it is.
+const STRAIGHT: &[&str] = &[
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "eprintln",
+    "format",
+    "matches",
+    "panic",
+    "print",
+    "println",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "write",
+    "writeln",
+];
+
+/// After these, `!` negates.
+const KEYWORDS: &[&str] = &["break", "if", "in", "match", "while"];
+
+fn one_exit(tokens: TokenStream) -> bool {
+    let mut before = None;
+    for token in tokens {
+        let stays = match &token {
+            TokenTree::Group(group) => one_exit(group.stream()),
+            TokenTree::Ident(ident) => ident != "return",
+            TokenTree::Punct(punct) if punct.as_char() == '?' => false,
+            // `name!`: a macro, unless it is `name != …`.
+            TokenTree::Punct(punct)
+                if punct.as_char() == '!' && punct.spacing() == Spacing::Alone =>
+            {
+                match &before {
+                    Some(TokenTree::Ident(name)) => {
+                        STRAIGHT.iter().chain(KEYWORDS).any(|other| name == other)
+                    }
+                    _ => true,
+                }
+            }
+            _ => true,
+        };
+        if !stays {
+            return false;
+        }
+        before = Some(token);
+    }
+    true
 }

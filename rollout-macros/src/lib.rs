@@ -39,6 +39,11 @@ use crate::kind::Macro;
 /// error marks the span failed, with its type, message and sources, and is returned untouched. So
 /// are panics, and futures dropped before they are done.
 ///
+/// A function that returns a future is recorded while that runs, and one that returns a stream or an
+/// iterator until that ends or is dropped, with the items: `impl Future`, `impl Stream` and
+/// `impl Iterator` by their spelling, `Pin<Box<dyn Future<…>>>` and the other boxes by their type, so
+/// under any alias. The flush comes at that end.
+///
 /// Called inside another trace, the agent opens its own and links to its caller; with `join = true`
 /// it is a span of the caller's trace.
 ///

@@ -11,7 +11,7 @@ use crate::diagnose::{Mistakes, list, suggestion};
 use crate::function::{Block, Body, Function};
 use crate::kind::Macro;
 use crate::options::{DebugName, Options};
-use crate::shape::{Form, Shape, never_result, ungroup};
+use crate::shape::{Shape, never_result, ungroup};
 
 /// Through which trait a value is captured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,17 +32,18 @@ pub(crate) struct Input {
 pub(crate) enum Flow {
     /// A guard beside the body: there is no value to look at.
     Guard,
-    /// The body in a closure whose value is looked at.
-    Value,
+    /// What the body gives is looked at.
+    Sync {
+        gives: Shape,
+        /// The body has one way out, so it stands where it stood; else it is put into a closure.
+        in_place: bool,
+    },
     /// The body in an async block.
     Async {
+        gives: Shape,
         /// The function stays an `async fn` that awaits the block.
         keep: bool,
     },
-    /// The body builds what is followed.
-    Future(Form),
-    Stream(Form),
-    Iterator(Form),
 }
 
 /// Everything that the expansion needs to know; nothing in it can fail.
@@ -104,7 +105,7 @@ pub(crate) fn plan<'a>(
         }
     };
     let inputs = inputs(options, &parameters);
-    let flow = flow(options, function, place);
+    let flow = flow(options, function, block, place);
     let entry_reads_values = !options.attributes.is_empty()
         || !options.tags.is_empty()
         || !options.identifiers.is_empty()
@@ -183,35 +184,36 @@ fn output(options: &Options) -> Option<Through> {
     }
 }
 
-fn flow(options: &Options, function: &Function, place: Place) -> Flow {
+fn flow(options: &Options, function: &Function, block: &Block, place: Place) -> Flow {
     let signature = &function.signature;
-    match Shape::of(signature) {
-        Shape::Sync => {
-            let has_attribute = |name| {
-                function
-                    .attributes
-                    .iter()
-                    .any(|attribute| attribute.path == name)
-            };
-            let needless = match &signature.output {
-                ReturnType::Default => true,
-                ReturnType::Type(_, ty) => {
-                    is_unit_or_never(ty) || (output(options).is_none() && never_result(ty))
-                }
-            };
-            // A closure would change the caller that `#[track_caller]` tells of, and cannot take `...`.
-            if needless || has_attribute("track_caller") || signature.variadic.is_some() {
-                Flow::Guard
-            } else {
-                Flow::Value
-            }
-        }
-        Shape::Async => Flow::Async {
+    let gives = Shape::of(signature);
+    if signature.asyncness.is_some() {
+        return Flow::Async {
+            gives: match gives {
+                Shape::Future => Shape::Value,
+                gives => gives,
+            },
             keep: keeps_async(function, place),
-        },
-        Shape::Future(form) => Flow::Future(form),
-        Shape::Stream(form) => Flow::Stream(form),
-        Shape::Iterator(form) => Flow::Iterator(form),
+        };
+    }
+    let needless = match &signature.output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => {
+            is_unit_or_never(ty)
+                || (gives == Shape::Value && output(options).is_none() && never_result(ty))
+        }
+    };
+    // A closure would change the caller that `#[track_caller]` tells of, and cannot take `...`.
+    let cannot_move = signature.variadic.is_some()
+        || function
+            .attributes
+            .iter()
+            .any(|attribute| attribute.path == "track_caller");
+    let in_place = !needless && block.has_one_exit();
+    if needless || (cannot_move && !in_place) {
+        Flow::Guard
+    } else {
+        Flow::Sync { gives, in_place }
     }
 }
 

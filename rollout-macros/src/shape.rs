@@ -1,95 +1,80 @@
 //! What a call of the function gives back, decided from the signature alone.
 
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::{
     GenericArgument, PathArguments, PathSegment, ReturnType, Signature, Type, TypeParamBound,
+    TypePath,
 };
 
-/// How the span of a call ends.
+/// What a function, or the future of an `async fn`, gives back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {
-    /// When the function returns.
-    Sync,
-    /// When the future of an `async fn` is done.
-    Async,
-    /// When the returned future is done.
-    Future(Form),
-    /// When the returned stream has ended.
-    Stream(Form),
-    /// When the returned iterator has ended.
-    Iterator(Form),
-}
-
-/// What the wrapped value is put into, so that the declared type comes out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Form {
-    /// `impl Trait`: nothing.
-    Opaque,
-    /// `Box<dyn Trait>`.
-    Boxed,
-    /// `Pin<Box<dyn Trait>>` and its aliases.
-    PinnedBox,
+    /// A value: it ends the span.
+    Value,
+    /// By its spelling it may be a box with a future, a stream or an iterator in it, or the alias of
+    /// such a box. The expansion asks its type.
+    Asked,
+    /// `impl Future`: the span is that of the future.
+    Future,
+    /// `impl Stream`: the span stays open until it has ended.
+    Stream,
+    /// `impl Iterator`: the same.
+    Iterator,
 }
 
 impl Shape {
     pub(crate) fn of(signature: &Signature) -> Shape {
-        if signature.asyncness.is_some() {
-            return Shape::Async;
-        }
-        match &signature.output {
-            ReturnType::Default => Shape::Sync,
-            ReturnType::Type(_, ty) => returned(ty),
+        let ReturnType::Type(_, ty) = &signature.output else {
+            return Shape::Value;
+        };
+        match ungroup(ty) {
+            Type::ImplTrait(ty) => known_trait(&ty.bounds).unwrap_or(Shape::Value),
+            Type::Path(path) if may_be_followed(path, signature) => Shape::Asked,
+            _ => Shape::Value,
         }
     }
 }
 
-fn returned(ty: &Type) -> Shape {
-    match ungroup(ty) {
-        Type::ImplTrait(ty) => {
-            known_trait(&ty.bounds).map_or(Shape::Sync, |kind| kind.shape(Form::Opaque))
-        }
-        Type::Path(path) if path.qself.is_none() => {
-            path.path.segments.last().map_or(Shape::Sync, named)
-        }
-        _ => Shape::Sync,
-    }
-}
-
-fn named(segment: &PathSegment) -> Shape {
-    match segment.ident.to_string().as_str() {
-        "BoxFuture" | "LocalBoxFuture" => Shape::Future(Form::PinnedBox),
-        "BoxStream" | "LocalBoxStream" => Shape::Stream(Form::PinnedBox),
-        "Pin" => match only_type(segment).and_then(boxed_trait) {
-            Some(Known::Iterator) | None => Shape::Sync,
-            Some(kind) => kind.shape(Form::PinnedBox),
-        },
-        "Box" => match boxed_bounds(segment) {
-            Some(Known::Iterator) => Shape::Iterator(Form::Boxed),
-            _ => Shape::Sync,
-        },
-        _ => Shape::Sync,
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Known {
-    Future,
-    Stream,
-    Iterator,
-}
-
-impl Known {
-    fn shape(self, form: Form) -> Shape {
-        match self {
-            Known::Future => Shape::Future(form),
-            Known::Stream => Shape::Stream(form),
-            Known::Iterator => Shape::Iterator(form),
+/// Whether the path may name a box of something to follow. Names that everybody knows save the
+/// compiler the question.
+fn may_be_followed(path: &TypePath, signature: &Signature) -> bool {
+    const VALUES: &[&str] = &[
+        "Arc", "BTreeMap", "BTreeSet", "Cow", "Duration", "HashMap", "HashSet", "Option",
+        "PathBuf", "Rc", "Result", "Self", "Vec", "VecDeque",
+    ];
+    let Some(last) = path.path.segments.last() else {
+        return false;
+    };
+    if path.qself.is_none() {
+        let name = last.ident.to_string();
+        let parameter = |ident: &Ident| signature.generics.type_params().any(|p| p.ident == *ident);
+        match name.as_str() {
+            "Box" => return boxed_bounds(last).is_some(),
+            "Pin" => return only_type(last).is_some_and(is_box_of_trait),
+            name if VALUES.contains(&name) => return false,
+            _ if path.path.get_ident().is_some_and(parameter) => return false,
+            _ => {}
         }
     }
+    !never_result(&Type::Path(path.clone())) && !has_impl(&last.arguments)
+}
+
+/// `impl Trait` somewhere among the arguments: then the type has no name to ask.
+fn has_impl(arguments: &PathArguments) -> bool {
+    fn any_impl(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == "impl",
+            TokenTree::Group(group) => any_impl(group.stream()),
+            _ => false,
+        })
+    }
+    !arguments.is_none() && any_impl(arguments.to_token_stream())
 }
 
 /// The trait among `bounds` that says how to follow the value, if there is nothing else that the
 /// wrapped value could not be as well.
-fn known_trait<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Option<Known> {
+fn known_trait<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Option<Shape> {
     let mut known = None;
     for bound in bounds {
         let TypeParamBound::Trait(bound) = bound else {
@@ -97,10 +82,10 @@ fn known_trait<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Opti
         };
         let name = bound.path.segments.last()?.ident.to_string();
         match name.as_str() {
-            "Future" => known = Some(Known::Future),
-            "Stream" => known = Some(Known::Stream),
+            "Future" => known = Some(Shape::Future),
+            "Stream" => known = Some(Shape::Stream),
             "Iterator" | "DoubleEndedIterator" | "ExactSizeIterator" | "FusedIterator" => {
-                known = Some(Known::Iterator);
+                known = Some(Shape::Iterator);
             }
             "Send" | "Sync" | "Unpin" | "UnwindSafe" | "RefUnwindSafe" | "Sized" => {}
             _ => return None,
@@ -110,19 +95,18 @@ fn known_trait<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Opti
 }
 
 /// `Box<dyn Trait>`
-fn boxed_trait(ty: &Type) -> Option<Known> {
+fn is_box_of_trait(ty: &Type) -> bool {
     match ungroup(ty) {
-        Type::Path(path) if path.qself.is_none() => {
-            let segment = path.path.segments.last()?;
-            (segment.ident == "Box")
-                .then(|| boxed_bounds(segment))
-                .flatten()
-        }
-        _ => None,
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == "Box" && boxed_bounds(segment).is_some()),
+        _ => false,
     }
 }
 
-fn boxed_bounds(segment: &PathSegment) -> Option<Known> {
+fn boxed_bounds(segment: &PathSegment) -> Option<Shape> {
     match ungroup(only_type(segment)?) {
         Type::TraitObject(object) => known_trait(&object.bounds),
         _ => None,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::executor::block_on;
+use futures::stream::{BoxStream, Stream, StreamExt};
 use rollout::{Client, ExporterKind, agent, tool};
 use rollout_tests::server::TestServer;
 use rollout_tests::wait_until;
@@ -31,6 +33,21 @@ fn answer(order: u32) -> u32 {
     look_up(order)
 }
 
+#[agent]
+fn stream_answer(order: u32) -> impl Stream<Item = u32> {
+    futures::stream::iter([look_up(order)])
+}
+
+#[agent]
+async fn stream_answer_later(order: u32) -> BoxStream<'static, u32> {
+    futures::stream::iter([look_up(order)]).boxed()
+}
+
+#[agent]
+fn iterate_answer(order: u32) -> impl Iterator<Item = u32> {
+    std::iter::once(look_up(order))
+}
+
 #[test]
 fn an_agents_end_brings_its_trace_to_the_server() {
     let server = TestServer::start();
@@ -42,13 +59,32 @@ fn an_agents_end_brings_its_trace_to_the_server() {
         .flush_interval(LONG)
         .init()
         .unwrap();
+    let tree_of = |name: &str| {
+        let id = wait_until("the trace has ended", || {
+            let page = server.get_json("/api/v1/traces");
+            let trace = page["traces"].get(0)?;
+            (trace["name"] == name && trace["status"] == "ok")
+                .then(|| trace["trace_id"].as_str().unwrap().to_owned())
+        });
+        server.tree(&id)
+    };
     assert_eq!(answer(1), 2);
-    let id = wait_until("the trace has ended", || {
-        let page = server.get_json("/api/v1/traces");
-        let trace = page["traces"].get(0)?;
-        (trace["status"] == "ok").then(|| trace["trace_id"].as_str().unwrap().to_owned())
-    });
-    assert_eq!(server.tree(&id), "agent answer ok\n  tool look_up ok\n");
+    assert_eq!(tree_of("answer"), "agent answer ok\n  tool look_up ok\n");
+    assert_eq!(block_on(stream_answer(1).count()), 1);
+    assert_eq!(
+        tree_of("stream_answer"),
+        "agent stream_answer ok\n  tool look_up ok\n"
+    );
+    block_on(async { assert_eq!(stream_answer_later(1).await.count().await, 1) });
+    assert_eq!(
+        tree_of("stream_answer_later"),
+        "agent stream_answer_later ok\n  tool look_up ok\n"
+    );
+    assert_eq!(iterate_answer(1).count(), 1);
+    assert_eq!(
+        tree_of("iterate_answer"),
+        "agent iterate_answer ok\n  tool look_up ok\n"
+    );
     drop(guard);
 }
 

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use futures::executor::block_on;
 use rollout::{agent, span};
+use rollout_tests::events::in_memory;
 
 thread_local! {
     static LOG: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
@@ -307,13 +308,38 @@ fn deep(n: u32) -> u32 {
     if n == 0 { 0 } else { deep(n - 1) + 1 }
 }
 
+#[span(capture_input = false, capture_output = false)]
+fn deep_bare(n: u32) -> u32 {
+    if n == 0 { 0 } else { deep_bare(n - 1) + 1 }
+}
+
+#[span]
+fn deep_unit(n: u32) {
+    if n > 0 {
+        deep_unit(n - 1);
+    }
+}
+
 #[test]
 fn deep_recursion_still_fits() {
-    let run = || {
-        let thread = std::thread::Builder::new().stack_size(16 << 20);
-        thread.spawn(|| deep(20_000)).unwrap().join().unwrap()
+    // What a thread has by default, whatever `RUST_MIN_STACK` says.
+    let thread = || std::thread::Builder::new().stack_size(2 << 20);
+    let levels = 10_000;
+    let run = move || {
+        deep_unit(levels);
+        (deep(levels), deep_bare(levels))
     };
-    assert_eq!(run(), 20_000);
+    let off = thread().spawn(run).unwrap().join().unwrap();
+    let (client, _memory) = in_memory(|builder| builder);
+    let recorded = client.clone();
+    let on = thread().spawn(move || recorded.trace("deep").in_scope(|_| run()));
+    let on = on.unwrap().join().unwrap();
+    assert_eq!([off, on], [(levels, levels); 2]);
+    client
+        .blocking_shutdown(std::time::Duration::from_mins(1))
+        .unwrap();
+    let stats = client.stats();
+    assert!(stats.recorded >= u64::from(3 * levels), "{stats:?}");
 }
 
 #[track_caller]

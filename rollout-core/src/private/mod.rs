@@ -2,8 +2,6 @@
 
 mod dispatch;
 
-pub use std::boxed::Box;
-
 pub use self::dispatch::{
     Identifier, OfDebug, OfDeref, OfDisplay, OfNothing, OfValue, Outcome, PlainIdentifier,
     identifier, returned, some,
@@ -11,7 +9,9 @@ pub use self::dispatch::{
 pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
 pub use crate::site::{CallSite, Flush, Kind};
 pub use crate::span::{
-    End, Entered, Flushed, Instrumented, InstrumentedIter, InstrumentedStream, Item, Late,
-    Prepared, Recorder, Start, begin, enter, enter_with, flushed, future, future_with_input,
-    prepare, run_late,
+    Async, Begin, Begins, Boxed, End, Entered, Flushed, FlushedInPlace, FlushedInPlaceReturns,
+    FlushedReturns, Flushes, FlushesInPlace, Flushing, FlushingInPlace, FollowItems, FutureBox,
+    Instrumented, InstrumentedIter, InstrumentedStream, Item, ItemBox, Late, Opening, Prepared,
+    Recorder, Returns, Start, StillOpen, Value, begin, enter, enter_with, future, future_of,
+    future_with_input, iterator_of, prepare, stream_of,
 };

@@ -10,7 +10,6 @@ use pin_project::{pin_project, pinned_drop};
 use super::opened::{self, Opened};
 use super::record::EndStatus;
 use super::start::{End, Start};
-use crate::client::{SpoolWait, flush_agent_async};
 use crate::context::{self, Restore};
 use crate::site::{CallSite, Flush};
 
@@ -40,7 +39,7 @@ enum State<E> {
 }
 
 /// Who opens the span at the first poll.
-enum Starts {
+pub(super) enum Starts {
     /// The wrapper.
     Wrapper,
     /// The first statement of the inner future, which holds the arguments: [`begin`].
@@ -122,74 +121,25 @@ pub fn prepare(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> P
 }
 
 impl Prepared {
-    /// Wraps the future.
-    pub fn future<F, E>(self, inner: F, finish: E) -> Instrumented<F, E>
-    where
-        F: Future,
-        E: FnOnce(&mut End<'_>, &F::Output),
-    {
-        let start = if self.payload.is_empty() {
-            Starts::Wrapper
-        } else {
-            Starts::Prepared(Box::new(self.payload))
-        };
-        Instrumented::new(self.site, finish, inner, start)
-    }
-
-    /// Wraps the future that `body` builds; `T` is its declared output, which the body infers its types from.
-    pub fn future_from<T, F, E>(self, body: impl FnOnce() -> F, finish: E) -> Instrumented<F, E>
+    /// Wraps the future. `T` is its declared output.
+    #[inline]
+    pub fn future<T, F, E>(&mut self, inner: F, finish: E) -> Instrumented<F, E>
     where
         F: Future<Output = T>,
         E: FnOnce(&mut End<'_>, &T),
     {
-        self.future(body(), finish)
-    }
-
-    /// Wraps the future and puts it back into its box, or leaves it where it is if nothing is
-    /// recorded.
-    pub fn future_boxed<F, E>(
-        self,
-        inner: F,
-        finish: E,
-        into: impl FnOnce(Instrumented<F, E>) -> F,
-    ) -> F
-    where
-        F: Future,
-        E: FnOnce(&mut End<'_>, &F::Output),
-    {
-        if context::is_on() {
-            into(self.future(inner, finish))
+        let start = if self.payload.is_empty() {
+            Starts::Wrapper
         } else {
-            inner
-        }
-    }
-
-    /// The same for an agent, whose end is flushed.
-    pub fn flushed_boxed<F, E>(
-        self,
-        inner: F,
-        finish: E,
-        into: impl FnOnce(Flushed<F, E>) -> F,
-    ) -> F
-    where
-        F: Future,
-        E: FnOnce(&mut End<'_>, &F::Output),
-    {
-        if context::is_on() {
-            into(flushed(self.future(inner, finish)))
-        } else {
-            inner
-        }
+            Starts::Prepared(Box::new(std::mem::take(&mut self.payload)))
+        };
+        Instrumented::new(self.site, finish, inner, start)
     }
 }
 
-impl<F, E> Instrumented<F, E>
-where
-    F: Future,
-    E: FnOnce(&mut End<'_>, &F::Output),
-{
+impl<F: Future, E> Instrumented<F, E> {
     #[inline]
-    fn new(site: &'static CallSite, finish: E, inner: F, start: Starts) -> Self {
+    pub(super) fn new(site: &'static CallSite, finish: E, inner: F, start: Starts) -> Self {
         Self {
             inner: Some(inner),
             state: State::New {
@@ -197,6 +147,51 @@ where
                 finish,
                 start,
             },
+        }
+    }
+
+    /// Polls what is inside, in the span.
+    #[inline(always)]
+    pub(super) fn poll_inside(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        match this.state {
+            State::New { .. } if context::is_on() => {
+                first_poll(this.inner.as_mut(), this.state, cx)
+            }
+            State::Open { opened, .. } => {
+                let _restore = Restore::enter(opened.context);
+                poll_inner(this.inner.as_mut(), cx)
+            }
+            State::New { .. } | State::Done(_) => poll_inner(this.inner.as_mut(), cx),
+        }
+    }
+
+    /// The span, if there is one, for somebody else to end.
+    #[inline(always)]
+    pub(super) fn take_open(self: Pin<&mut Self>) -> Option<(Opened, E)> {
+        let state = self.project().state;
+        let State::Open { .. } = state else {
+            return None;
+        };
+        match std::mem::replace(state, State::Done(0)) {
+            State::Open { opened, finish } => Some((opened, finish)),
+            State::New { .. } | State::Done(_) => None,
+        }
+    }
+
+    /// Whose flush its end waits for, and how long. Asked before the first poll.
+    pub(super) fn flush(&self) -> Flush {
+        match &self.state {
+            State::New { site, .. } => site.flush,
+            State::Open { .. } | State::Done(_) => Flush::No,
+        }
+    }
+
+    /// The client that has recorded it, once it is done; else 0.
+    pub(super) fn recorded_by(&self) -> u32 {
+        match self.state {
+            State::Done(client) => client,
+            State::New { .. } | State::Open { .. } => 0,
         }
     }
 }
@@ -209,23 +204,14 @@ where
     type Output = F::Output;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        let polled = match this.state {
-            State::New { .. } if !context::is_on() => return poll_inner(this.inner.as_mut(), cx),
-            State::New { .. } => first_poll(this.inner.as_mut(), this.state, cx),
-            State::Open { opened, .. } => {
-                let _restore = Restore::enter(opened.context);
-                poll_inner(this.inner.as_mut(), cx)
-            }
-            State::Done(_) => return poll_inner(this.inner.as_mut(), cx),
-        };
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let polled = self.as_mut().poll_inside(cx);
         if let Poll::Ready(value) = &polled
-            && let State::Open { opened, finish } = std::mem::replace(this.state, State::Done(0))
+            && let Some((opened, finish)) = self.as_mut().take_open()
         {
             opened::close(&opened, EndStatus::Ok, |end| finish(end, value));
             if opened.is_sampled() {
-                *this.state = State::Done(opened.context.client);
+                *self.project().state = State::Done(opened.context.client);
             }
         }
         polled
@@ -317,68 +303,5 @@ fn cancel<F, E>(mut inner: Pin<&mut Option<F>>, state: &mut State<E>) {
         drop(restore);
         let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
         opened::close(&opened, status, |_| {});
-    }
-}
-
-/// The future of an agent: when it is done, its trace is brought to the spool (or delivered) before its value is
-/// handed on.
-#[must_use = "futures do nothing unless polled"]
-#[pin_project]
-pub struct Flushed<F: Future, E> {
-    #[pin]
-    inner: Instrumented<F, E>,
-    flush: Flush,
-    waiting: Option<(SpoolWait, F::Output)>,
-}
-
-/// Wraps an agent's future with the flush of its call site.
-#[inline]
-pub fn flushed<F, E>(inner: Instrumented<F, E>) -> Flushed<F, E>
-where
-    F: Future,
-    E: FnOnce(&mut End<'_>, &F::Output),
-{
-    let flush = match &inner.state {
-        State::New { site, .. } => site.flush,
-        State::Open { .. } | State::Done(_) => Flush::No,
-    };
-    Flushed {
-        inner,
-        flush,
-        waiting: None,
-    }
-}
-
-impl<F, E> Future for Flushed<F, E>
-where
-    F: Future,
-    E: FnOnce(&mut End<'_>, &F::Output),
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        if this.waiting.is_none() {
-            let Poll::Ready(value) = this.inner.as_mut().poll(cx) else {
-                return Poll::Pending;
-            };
-            let client = match this.inner.state {
-                State::Done(client) => client,
-                _ => 0,
-            };
-            let Some(wait) = flush_agent_async(client, *this.flush) else {
-                return Poll::Ready(value);
-            };
-            *this.waiting = Some((wait, value));
-        }
-        if let Some((wait, _)) = this.waiting
-            && Pin::new(wait).poll(cx).is_pending()
-        {
-            return Poll::Pending;
-        }
-        match this.waiting.take() {
-            Some((_, value)) => Poll::Ready(value),
-            None => Poll::Pending,
-        }
     }
 }

@@ -87,37 +87,8 @@ pub fn enter_with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -
     }
 }
 
-/// A span that is entered once the parameters it records are bound.
-pub struct Late {
-    site: &'static CallSite,
-    entered: Entered,
-}
-
-impl Late {
-    /// Opens the span and enters it, as [`enter_with`] does.
-    #[inline]
-    pub fn begin(&mut self, start: impl FnOnce(&mut Start<'_>)) {
-        self.entered = enter_with(self.site, start);
-    }
-}
-
-/// Runs a `body` that enters the span itself, and goes on as [`Entered::run`] does.
-#[inline]
-pub fn run_late<R>(
-    site: &'static CallSite,
-    body: impl FnOnce(&mut Late) -> R,
-    finish: impl FnOnce(&mut End<'_>, &R),
-) -> R {
-    let mut late = Late {
-        site,
-        entered: Entered::NOTHING,
-    };
-    let value = body(&mut late);
-    late.entered.run(|| value, finish)
-}
-
 impl Entered {
-    const NOTHING: Self = Self {
+    pub(super) const NOTHING: Self = Self {
         opened: None,
         stays: PhantomData,
     };
@@ -218,10 +189,9 @@ impl Entered {
         }
     }
 
-    /// Runs `body` inside the span, shows its value to `finish`, ends the span and returns the value.
+    /// Shows what the body has given to `finish`, ends the span and hands the value on.
     #[inline]
-    pub fn run<R>(&mut self, body: impl FnOnce() -> R, finish: impl FnOnce(&mut End<'_>, &R)) -> R {
-        let value = body();
+    pub fn follow<R>(&mut self, value: R, finish: impl FnOnce(&mut End<'_>, &R)) -> R {
         if self.opened.is_some() {
             self.end_with(&value, finish);
         }
@@ -233,70 +203,28 @@ impl Entered {
         self.end(EndStatus::Ok, |end| finish(end, value));
     }
 
-    /// Runs a `body` that builds a stream; the span stays open until that ends or is dropped.
-    /// `T` is the declared item, which the body's closures infer their types from.
-    pub fn stream<T, S, I>(self, body: impl FnOnce() -> S, item: I) -> InstrumentedStream<S, I>
+    /// The body has built a stream; the span stays open until that ends or is dropped. `T` is the declared item.
+    pub fn stream<T, S, I>(&mut self, stream: S, item: I) -> InstrumentedStream<S, I>
     where
         S: futures::Stream<Item = T>,
         I: FnMut(&mut Item<'_>, &T),
     {
-        let (stream, opened) = self.build(body);
-        InstrumentedStream::new(stream, opened, item)
+        InstrumentedStream::new(stream, self.stay_open(), Some(item))
     }
 
-    /// Runs a `body` that builds an iterator; the span stays open until that ends or is dropped.
-    /// `T` is as above.
-    pub fn iter<T, S, I>(self, body: impl FnOnce() -> S, item: I) -> InstrumentedIter<S, I>
+    /// The body has built an iterator; the span stays open until that ends or is dropped. `T` is the declared item.
+    pub fn iterator<T, S, I>(&mut self, iter: S, item: I) -> InstrumentedIter<S, I>
     where
         S: Iterator<Item = T>,
         I: FnMut(&mut Item<'_>, &T),
     {
-        let (iter, opened) = self.build(body);
-        InstrumentedIter::new(iter, opened, item)
+        InstrumentedIter::new(iter, self.stay_open(), Some(item))
     }
 
-    /// Like [`stream`](Self::stream) for a stream in a box, which is left as it is if nothing is
-    /// recorded.
-    pub fn stream_boxed<S, I>(
-        self,
-        body: impl FnOnce() -> S,
-        item: I,
-        into: impl FnOnce(InstrumentedStream<S, I>) -> S,
-    ) -> S
-    where
-        S: futures::Stream,
-        I: FnMut(&mut Item<'_>, &S::Item),
-    {
-        let (stream, opened) = self.build(body);
-        match opened {
-            None => stream,
-            opened => into(InstrumentedStream::new(stream, opened, item)),
-        }
-    }
-
-    /// Like [`iter`](Self::iter) for an iterator in a box, which is left as it is if nothing is
-    /// recorded.
-    pub fn iter_boxed<S, I>(
-        self,
-        body: impl FnOnce() -> S,
-        item: I,
-        into: impl FnOnce(InstrumentedIter<S, I>) -> S,
-    ) -> S
-    where
-        S: Iterator,
-        I: FnMut(&mut Item<'_>, &S::Item),
-    {
-        let (iter, opened) = self.build(body);
-        match opened {
-            None => iter,
-            opened => into(InstrumentedIter::new(iter, opened, item)),
-        }
-    }
-
-    fn build<S>(mut self, body: impl FnOnce() -> S) -> (S, Option<Opened>) {
-        let built = body();
+    /// Leaves the span without ending it.
+    pub(super) fn stay_open(&mut self) -> Option<Opened> {
         self.leave();
-        (built, self.opened.take())
+        self.opened.take()
     }
 }
 

@@ -1,10 +1,14 @@
 //! Spans: what annotated functions open, and what is opened by hand.
 
+mod ask;
+mod call;
 mod emit;
+mod flushed;
 mod future;
 mod guard;
 mod handle;
 mod opened;
+mod opening;
 mod outcome;
 mod propagate;
 pub(crate) mod record;
@@ -15,11 +19,18 @@ mod tool;
 mod trace;
 mod update;
 
-pub use future::{
-    Flushed, Instrumented, Prepared, begin, flushed, future, future_with_input, prepare,
+pub use ask::{
+    Begins, FlushedInPlaceReturns, FlushedReturns, Flushing, FlushingInPlace, Returns, Value,
 };
-pub use guard::{Entered, Late, enter, enter_with, run_late};
+pub use call::{
+    Async, Begin, Boxed, Flushes, FlushesInPlace, FollowItems, FutureBox, ItemBox, Late, StillOpen,
+    future_of, iterator_of, stream_of,
+};
+pub use flushed::{Flushed, FlushedInPlace};
+pub use future::{Instrumented, Prepared, begin, future, future_with_input, prepare};
+pub use guard::{Entered, enter, enter_with};
 pub use handle::{Span, SpanBuilder, SpanEnd};
+pub use opening::Opening;
 pub use outcome::{Failure, Outcome};
 pub use propagate::{InCurrentSpan, TracedFuture, spawn, spawn_thread};
 pub use recorder::Recorder;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use futures::Stream;
 use pin_project::{pin_project, pinned_drop};
@@ -14,8 +14,9 @@ use super::opened::{self, Opened};
 use super::record::{EndStatus, Field, PutField};
 use super::start::End;
 use crate::capture::ItemList;
-use crate::client::Settings;
+use crate::client::{Settings, SpoolWait, flush_agent, flush_agent_async};
 use crate::context::{self, Restore};
+use crate::site::Flush;
 
 /// A stream inside a span, which ends with it, or as `cancelled` when dropped before.
 #[must_use = "streams do nothing unless polled"]
@@ -23,15 +24,17 @@ use crate::context::{self, Restore};
 pub struct InstrumentedStream<S, I> {
     #[pin]
     stream: Option<S>,
-    item: I,
+    item: Option<I>,
     span: Items,
+    /// The end of an agent's stream comes when its trace is flushed.
+    waiting: Option<SpoolWait>,
 }
 
 /// An iterator inside a span, which ends with it, or as `cancelled` when dropped before.
 #[must_use = "iterators are lazy"]
 pub struct InstrumentedIter<S, I> {
     iter: Option<S>,
-    item: I,
+    item: Option<I>,
     span: Items,
 }
 
@@ -101,8 +104,8 @@ impl Items {
         self.opened.map(|opened| Restore::enter(opened.context))
     }
 
-    fn saw<T>(&mut self, item: &mut impl FnMut(&mut Item<'_>, &T), value: &T) {
-        let Some(opened) = self.opened.filter(Opened::is_sampled) else {
+    fn saw<T>(&mut self, item: Option<&mut impl FnMut(&mut Item<'_>, &T)>, value: &T) {
+        let (Some(opened), Some(item)) = (self.opened.filter(Opened::is_sampled), item) else {
             return;
         };
         self.count += 1;
@@ -119,10 +122,9 @@ impl Items {
         });
     }
 
-    fn end(&mut self, status: EndStatus) {
-        let Some(opened) = self.opened.take() else {
-            return;
-        };
+    /// Ends the span, and gives back whose flush is to follow.
+    fn end(&mut self, status: EndStatus) -> Option<(u32, Flush)> {
+        let opened = self.opened.take()?;
         let (list, count, failure) = (&mut self.list, self.count, &self.failure);
         let status = match status {
             EndStatus::Ok | EndStatus::Cancelled if !failure.is_empty() => EndStatus::Error,
@@ -139,15 +141,19 @@ impl Items {
                 }
             }
         });
+        let flushes = opened.is_sampled() && opened.site.flush != Flush::No;
+        flushes.then_some((opened.context.client, opened.site.flush))
     }
 }
 
 impl<S, I> InstrumentedStream<S, I> {
-    pub(super) fn new(stream: S, opened: Option<Opened>, item: I) -> Self {
+    #[inline]
+    pub(super) fn new(stream: S, opened: Option<Opened>, item: Option<I>) -> Self {
         Self {
             stream: Some(stream),
             item,
             span: Items::new(opened),
+            waiting: None,
         }
     }
 }
@@ -161,6 +167,11 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
+        if let Some(wait) = this.waiting {
+            ready!(Pin::new(wait).poll(cx));
+            *this.waiting = None;
+            return Poll::Ready(None);
+        }
         let Some(stream) = this.stream.as_pin_mut() else {
             return Poll::Ready(None);
         };
@@ -168,8 +179,16 @@ where
         let polled = stream.poll_next(cx);
         drop(restore);
         match &polled {
-            Poll::Ready(Some(value)) => this.span.saw(this.item, value),
-            Poll::Ready(None) => this.span.end(EndStatus::Ok),
+            Poll::Ready(Some(value)) => this.span.saw(this.item.as_mut(), value),
+            Poll::Ready(None) => {
+                if let Some((client, flush)) = this.span.end(EndStatus::Ok)
+                    && let Some(mut wait) = flush_agent_async(client, flush)
+                    && Pin::new(&mut wait).poll(cx).is_pending()
+                {
+                    *this.waiting = Some(wait);
+                    return Poll::Pending;
+                }
+            }
             Poll::Pending => {}
         }
         polled
@@ -195,7 +214,8 @@ impl<S, I> PinnedDrop for InstrumentedStream<S, I> {
 }
 
 impl<S, I> InstrumentedIter<S, I> {
-    pub(super) fn new(iter: S, opened: Option<Opened>, item: I) -> Self {
+    #[inline]
+    pub(super) fn new(iter: S, opened: Option<Opened>, item: Option<I>) -> Self {
         Self {
             iter: Some(iter),
             item,
@@ -214,8 +234,12 @@ where
         let item = step(self.iter.as_mut()?);
         drop(restore);
         match &item {
-            Some(value) => self.span.saw(&mut self.item, value),
-            None => self.span.end(EndStatus::Ok),
+            Some(value) => self.span.saw(self.item.as_mut(), value),
+            None => {
+                if let Some((client, flush)) = self.span.end(EndStatus::Ok) {
+                    flush_agent(client, flush);
+                }
+            }
         }
         item
     }
@@ -268,7 +292,9 @@ impl<S, I> Drop for InstrumentedIter<S, I> {
             self.iter = None;
             drop(restore);
             let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
-            self.span.end(status);
+            if let Some((client, flush)) = self.span.end(status) {
+                flush_agent(client, flush);
+            }
         }
     }
 }

@@ -1,0 +1,289 @@
+//! What is followed beyond the call: futures, streams and iterators, by whatever name a signature calls them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::unused_async,
+    reason = "that is how a test fails; and some functions are async for the sake of it"
+)]
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use futures::executor::block_on;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
+use rollout::testing::capture;
+use rollout::{agent, span, tool};
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type Local<T> = Pin<Box<dyn Future<Output = T>>>;
+type Chunks<'a> = BoxStream<'a, u32>;
+type Items<'a> = Box<dyn Iterator<Item = &'a u32> + 'a>;
+
+#[tool]
+fn seen(n: u32) -> u32 {
+    n
+}
+
+#[span]
+fn alias(text: &str) -> Answer<'_, Result<usize, String>> {
+    if text.is_empty() {
+        return Box::pin(async { Err("empty".into()) });
+    }
+    Box::pin(async move {
+        seen(1);
+        Ok(text.len())
+    })
+}
+
+#[span]
+fn local((n, _): (u32, Option<u32>)) -> Local<u32> {
+    let n = Rc::new(n);
+    Box::pin(async move { *n })
+}
+
+struct Caller;
+
+trait Service {
+    type Future: Future;
+
+    fn call(&mut self, n: u32) -> Self::Future;
+}
+
+impl Service for Caller {
+    type Future = BoxFuture<'static, u32>;
+
+    #[span]
+    fn call(&mut self, n: u32) -> Self::Future {
+        Box::pin(async move { n })
+    }
+}
+
+#[test]
+fn a_future_behind_an_alias_is_followed_while_it_runs() {
+    let ((), captured) = capture(|| {
+        assert_eq!(block_on(alias("ab")), Ok(2));
+        assert!(block_on(alias("")).is_err());
+        assert_eq!(block_on(local((3, None))), 3);
+        assert_eq!(block_on(Caller.call(4)), 4);
+        drop(alias("never polled"));
+    });
+    assert_eq!(
+        captured.tree(),
+        "alias
+  alias [span] ok {\"text\":\"ab\"} -> 2
+    seen [tool] ok {\"n\":1} -> 1
+alias
+  alias [span] error {\"text\":\"\"} !! alloc::string::String: empty
+local
+  local [span] ok {\"n\":3} -> 3
+call
+  call [span] ok {\"n\":4} -> 4
+"
+    );
+}
+
+#[span]
+fn chunks(last: u32) -> Chunks<'static> {
+    futures::stream::iter(0..last).boxed()
+}
+
+#[span]
+fn items(of: &[u32]) -> Items<'_> {
+    Box::new(of.iter())
+}
+
+#[test]
+fn a_stream_or_iterator_behind_an_alias_is_followed_to_its_end() {
+    let ((), captured) = capture(|| {
+        assert_eq!(block_on(chunks(2).collect::<Vec<_>>()), [0, 1]);
+        assert_eq!(items(&[7, 8, 9]).nth(1), Some(&8));
+    });
+    assert_eq!(
+        captured.tree(),
+        "chunks
+  chunks [span] ok {\"last\":2} -> [0,1]
+items
+  items [span] cancelled {\"of\":[7,8,9]} -> [7,8]
+"
+    );
+}
+
+#[span]
+async fn stream_later(last: u32) -> impl Stream<Item = u32> {
+    std::future::ready(()).await;
+    futures::stream::iter(0..last).map(seen)
+}
+
+#[span]
+async fn boxed_later(last: &u32) -> Chunks<'_> {
+    futures::stream::iter(0..*last).boxed()
+}
+
+#[span]
+async fn items_later(of: &[u32]) -> Items<'_> {
+    Box::new(of.iter())
+}
+
+#[span(capture_input = false)]
+async fn iterator_later(last: u32) -> impl Iterator<Item = u32> {
+    0..last
+}
+
+#[test]
+fn what_an_async_fn_streams_keeps_its_span_open() {
+    let ((), captured) = capture(|| {
+        block_on(async {
+            assert_eq!(stream_later(2).await.count().await, 2);
+            assert_eq!(boxed_later(&3).await.next().await, Some(0));
+            drop(boxed_later(&4).await);
+            drop(boxed_later(&5));
+            assert_eq!(items_later(&[1]).await.count(), 1);
+            assert_eq!(iterator_later(2).await.count(), 2);
+        });
+    });
+    assert_eq!(
+        captured.tree(),
+        "stream_later
+  stream_later [span] ok {\"last\":2} -> [0,1]
+    seen [tool] ok {\"n\":0} -> 0
+    seen [tool] ok {\"n\":1} -> 1
+boxed_later
+  boxed_later [span] cancelled {\"last\":3} -> [0]
+boxed_later
+  boxed_later [span] cancelled {\"last\":4}
+items_later
+  items_later [span] ok {\"of\":[1]} -> [1]
+iterator_later
+  iterator_later [span] ok -> [0,1]
+"
+    );
+}
+
+#[span]
+fn pausing() -> impl Stream<Item = u32> {
+    let mut turn = 0;
+    futures::stream::poll_fn(move |_| {
+        turn += 1;
+        match turn {
+            1 | 3 => Poll::Ready(Some(seen(turn))),
+            2 => Poll::Pending,
+            _ => Poll::Ready(None),
+        }
+    })
+}
+
+#[test]
+fn a_stream_is_current_only_while_it_is_polled() {
+    let ((), captured) = capture(|| {
+        let mut stream = Box::pin(pausing());
+        let mut poll = || {
+            let mut context = Context::from_waker(Waker::noop());
+            stream.as_mut().poll_next(&mut context)
+        };
+        assert_eq!(poll(), Poll::Ready(Some(1)));
+        seen(10);
+        assert!(poll().is_pending());
+        seen(20);
+        assert_eq!(poll(), Poll::Ready(Some(3)));
+        drop(stream);
+        seen(30);
+    });
+    assert_eq!(
+        captured.tree(),
+        "pausing
+  pausing [span] cancelled -> [1,3]
+    seen [tool] ok {\"n\":1} -> 1
+    seen [tool] ok {\"n\":3} -> 3
+seen
+  seen [tool] ok {\"n\":10} -> 10
+seen
+  seen [tool] ok {\"n\":20} -> 20
+seen
+  seen [tool] ok {\"n\":30} -> 30
+"
+    );
+}
+
+#[agent(capture_output = false)]
+async fn not_send(n: u32) -> Rc<u32> {
+    std::future::ready(()).await;
+    Rc::new(n)
+}
+
+#[agent(capture_output = false)]
+async fn of_any_type<T: Default>() -> T {
+    T::default()
+}
+
+#[agent(capture_output = false)]
+fn not_send_in_a_box(n: u32) -> BoxFuture<'static, Rc<u32>> {
+    Box::pin(async move { Rc::new(n) })
+}
+
+#[agent(capture_output = false)]
+fn not_send_opaque(n: u32) -> impl Future<Output = Rc<u32>> + Send {
+    async move { Rc::new(n) }
+}
+
+#[agent]
+async fn cell(n: u32) -> std::cell::Cell<u32> {
+    std::cell::Cell::new(n)
+}
+
+#[test]
+fn an_agent_is_as_send_and_sync_as_its_function_was() {
+    fn send<T: Send>(future: T) -> T {
+        future
+    }
+    fn sync<T: Sync>(future: T) -> T {
+        future
+    }
+    let ((), captured) = capture(|| {
+        assert_eq!(*block_on(send(not_send(1))), 1);
+        assert_eq!(block_on(send(of_any_type::<Option<Rc<u32>>>())), None);
+        assert_eq!(*block_on(send(not_send_in_a_box(2))), 2);
+        assert_eq!(*block_on(send(not_send_opaque(3))), 3);
+        assert_eq!(block_on(send(sync(cell(4)))).get(), 4);
+    });
+    let names: Vec<_> = captured
+        .traces
+        .iter()
+        .map(|trace| (trace.name.as_str(), trace.spans[0].status.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("not_send", "ok"),
+            ("of_any_type", "ok"),
+            ("not_send_in_a_box", "ok"),
+            ("not_send_opaque", "ok"),
+            ("cell", "ok"),
+        ]
+    );
+}
+
+#[span]
+#[track_caller]
+fn tracked(by: u32) -> u32 {
+    std::panic::Location::caller().line() + by
+}
+
+#[span]
+#[track_caller]
+fn tracked_with_exits(text: &str) -> Option<u32> {
+    let parsed: u32 = text.parse().ok()?;
+    Some(parsed + std::panic::Location::caller().line())
+}
+
+#[test]
+fn the_caller_is_tracked_and_the_value_recorded() {
+    let ((), captured) = capture(|| {
+        assert_eq!(tracked(0), line!());
+        assert_eq!(tracked_with_exits("0"), Some(line!()));
+    });
+    assert!(captured.span("tracked").unwrap().output.is_some());
+    // Its value could only be seen from a closure, which would be the caller.
+    assert_eq!(captured.span("tracked_with_exits").unwrap().output, None);
+}

@@ -40,6 +40,8 @@
 mod backlog;
 mod cursor;
 mod folder;
+#[cfg(test)]
+mod model;
 mod segment;
 mod writer;
 

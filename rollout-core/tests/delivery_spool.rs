@@ -124,6 +124,24 @@ fn what_is_delivered_is_removed_unless_local_keeps_it() {
     assert_eq!(spooled(dir.path()), names);
 }
 
+/// Whoever sends what a dead process has left leaves it where that process wanted it to stay.
+#[test]
+fn what_local_keeps_outlives_its_delivery_by_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let nobody = format!("http://{}", closed_port());
+    let first = Program::start(dir.path(), |builder| {
+        builder
+            .endpoint(nobody)
+            .exporters([ExporterKind::Local, ExporterKind::Http])
+    });
+    let names = first.record(10);
+    first.stop(AT_ONCE);
+    let server = Server::start(|_| Answer::Accept);
+    Program::start(dir.path(), |builder| builder.endpoint(server.url())).stop(PATIENCE);
+    assert!(server.has_once(&names));
+    assert_eq!(spooled(dir.path()), names);
+}
+
 #[test]
 fn a_client_that_records_nothing_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();

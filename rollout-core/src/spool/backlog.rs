@@ -19,12 +19,11 @@ pub(crate) struct Backlog {
     position: Position,
     /// Where the position goes once the chunk that was read last is handed over.
     next: Position,
-    keep: bool,
 }
 
 /// Adopts every dead writer's folder below `dir` that one of `exporters` has not finished.
-/// Folders with nothing in them are cleared away. With `keep`, finished segments stay.
-pub(crate) fn adopt(dir: &Path, exporters: &[String], keep: bool) -> Vec<Backlog> {
+/// Folders with nothing in them are cleared away.
+pub(crate) fn adopt(dir: &Path, exporters: &[String]) -> Vec<Backlog> {
     let mut found = Vec::new();
     for path in folder::list(dir) {
         let Ok(Some(folder)) = Folder::adopt(&path) else {
@@ -46,7 +45,6 @@ pub(crate) fn adopt(dir: &Path, exporters: &[String], keep: bool) -> Vec<Backlog
                     segments: segments.clone().into(),
                     position,
                     next: position,
-                    keep,
                 });
             }
         }
@@ -106,7 +104,7 @@ impl Backlog {
         let path = self.folder.path().to_owned();
         // If it stays, the next process finds the cursor at the end and finishes again.
         let _ = fs::remove_file(path.join(Position::file_name(&self.exporter)));
-        if self.keep || has_cursor(&path) {
+        if self.folder.is_kept() || has_cursor(&path) {
             return;
         }
         if let Some(folder) = Arc::into_inner(self.folder) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 const LOCK: &str = "lock";
+const KEEP: &str = "keep";
 
 /// A writer's folder with its lock held.
 #[derive(Debug)]
@@ -36,8 +37,8 @@ pub(super) fn list(dir: &Path) -> Vec<PathBuf> {
 }
 
 impl Folder {
-    /// Makes a folder for a new writer.
-    pub(super) fn create(dir: &Path) -> io::Result<Self> {
+    /// Makes a folder for a new writer; with `keep`, its segments stay when they are delivered.
+    pub(super) fn create(dir: &Path, keep: bool) -> io::Result<Self> {
         let all = writers(dir);
         let ours = !dir.exists();
         build(&all)?;
@@ -58,7 +59,12 @@ impl Folder {
             );
             let path = all.join(name);
             match build(&path).and_then(|()| Self::lock(&path, true)) {
-                Ok(Some(folder)) if folder.exists() => return Ok(folder),
+                Ok(Some(folder)) if folder.exists() => {
+                    if keep {
+                        File::create(folder.path.join(KEEP))?;
+                    }
+                    return Ok(folder);
+                }
                 Ok(_) => {}
                 Err(error) => last = error,
             }
@@ -97,6 +103,11 @@ impl Folder {
         name.bytes()
             .all(|byte| byte.is_ascii_graphic())
             .then(|| name.into())
+    }
+
+    /// Whether its writer wanted what is delivered to stay.
+    pub(super) fn is_kept(&self) -> bool {
+        self.path.join(KEEP).exists()
     }
 
     /// Whether it is still there, and has not been removed by somebody else.

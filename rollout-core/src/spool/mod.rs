@@ -5,6 +5,7 @@
 //! ```text
 //! DIR/spool/.gitignore               "*"; in DIR too if it was made here, not if it was there before
 //! DIR/spool/WRITER/lock              held exclusively while WRITER, one client, lives
+//! DIR/spool/WRITER/keep              there if `local` is among WRITER's exporters
 //! DIR/spool/WRITER/00000001.ndjson   segments, numbered from 1, oldest first
 //! DIR/spool/WRITER/00000002.ndjson
 //! DIR/spool/WRITER/http.cursor       how far the exporter `http` has come
@@ -23,7 +24,7 @@
 //!   over. Written to a temporary file and renamed. An exporter that resumes has one from the
 //!   writer's start on; events of a writer without one were not meant for it.
 //! - **End.** A segment that every exporter has passed is removed, a writer's folder once it has
-//!   no segment left, unless `local` is among the exporters, which keeps all. What a dead writer
+//!   no segment left, unless `local` is among its exporters, which keeps all. What a dead writer
 //!   has not delivered is adopted, lock and all, by the next process with that exporter.
 //! - **Bound.** At `max_spool_bytes`, this writer's and all dead writers' segments taken together,
 //!   the oldest segment goes, and what somebody was still to get of it is counted as lost.

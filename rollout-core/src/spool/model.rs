@@ -173,7 +173,7 @@ impl<'a> World<'a> {
 
     fn take_over(&mut self) {
         let names = READERS.map(str::to_owned);
-        for mut backlog in adopt(self.dir, &names, false) {
+        for mut backlog in adopt(self.dir, &names) {
             let reader = READERS
                 .iter()
                 .position(|name| *name == backlog.exporter())

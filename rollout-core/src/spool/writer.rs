@@ -118,7 +118,7 @@ impl Spool {
             dead: None,
         };
         if spool.options.kind == SpoolKind::Disk {
-            match Folder::create(&spool.options.dir) {
+            match Folder::create(&spool.options.dir, spool.options.keep) {
                 Ok(folder) => {
                     spool.folder = Some(folder);
                     spool.disk_works = true;
@@ -304,7 +304,7 @@ impl Spool {
     fn back_to_disk(&mut self, folder_is_there: bool) -> io::Result<()> {
         let folder = match self.folder.take() {
             Some(folder) if folder_is_there => folder,
-            _ => Folder::create(&self.options.dir)?,
+            _ => Folder::create(&self.options.dir, self.options.keep)?,
         };
         let written = self.write_out(&folder);
         self.folder = Some(folder);

@@ -39,8 +39,6 @@ struct Shared {
     /// Bumped whenever an exporter has come further, or stopped.
     progress: watch::Sender<u64>,
     exporters: Mutex<Vec<Status>>,
-    /// Whether the spool holds on to what is delivered.
-    keep: bool,
     /// Whether dead writers' folders are looked for.
     adopts: bool,
     config: Config,
@@ -109,7 +107,6 @@ impl Delivery {
             signal: watch::Sender::default(),
             progress: watch::Sender::default(),
             exporters: Mutex::new(statuses),
-            keep,
             adopts: config.spool() == SpoolKind::Disk,
             config: config.clone(),
         });

@@ -102,7 +102,7 @@ fn find_backlog(shared: &Shared, names: &[String]) -> Vec<Backlog> {
     if names.is_empty() {
         return Vec::new();
     }
-    let found = spool::adopt(shared.config.dir(), names, shared.keep);
+    let found = spool::adopt(shared.config.dir(), names);
     let mut spool = shared.spool();
     for backlog in &found {
         spool.adopted(backlog.path().to_owned());

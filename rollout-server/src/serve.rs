@@ -1,7 +1,9 @@
 //! The server as a whole: store, spool and HTTP.
 
 use std::{
-    fmt, io,
+    fmt,
+    fs::{self, File, TryLockError},
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,6 +23,9 @@ use crate::{
 
 /// The file of the embedded store, below the directory of the server.
 pub const STORE_FILE: &str = "rollout.db";
+
+/// The file that a server locks in its directory.
+const LOCK_FILE: &str = "serve.lock";
 
 /// What a server is started with.
 #[derive(Clone)]
@@ -43,6 +48,10 @@ pub enum ServeError {
     Listen(String, io::Error),
     /// The store cannot be opened.
     Store(StoreError),
+    /// Another server has this directory.
+    Taken(PathBuf),
+    /// The directory cannot be made, or not be locked.
+    Lock(PathBuf, io::Error),
     /// The system gives no thread.
     Thread(io::Error),
 }
@@ -56,6 +65,12 @@ impl fmt::Display for ServeError {
             ),
             Self::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
             Self::Store(error) => error.fmt(f),
+            Self::Taken(dir) => write!(
+                f,
+                "another server has {}: stop it, or give this one a directory of its own (--dir DIR)",
+                dir.display()
+            ),
+            Self::Lock(dir, error) => write!(f, "cannot lock {}: {error}", dir.display()),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
     }
@@ -76,6 +91,8 @@ pub struct Server {
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
     watch: Watch,
+    /// Held as long as the server runs.
+    lock: File,
 }
 
 /// Opens the embedded store below a directory.
@@ -85,6 +102,7 @@ pub fn open_store(dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
 
 /// Starts a server on the current runtime; it answers when this returns.
 pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
+    let lock = lock(&options.dir)?;
     let listener = listen(&options.addr, !options.keys.is_empty()).await?;
     let addr = listener
         .local_addr()
@@ -108,7 +126,25 @@ pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
         stop,
         listening,
         watch,
+        lock,
     })
+}
+
+/// One server a directory: two would take each other's events for their own and tell readers half of what changes.
+/// The commands that read a spool may do so beside it.
+fn lock(dir: &Path) -> Result<File, ServeError> {
+    let failed = |error| ServeError::Lock(dir.to_owned(), error);
+    fs::create_dir_all(dir).map_err(failed)?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(dir.join(LOCK_FILE))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Taken(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 async fn listen(addr: &str, has_key: bool) -> Result<TcpListener, ServeError> {
@@ -145,5 +181,6 @@ impl Server {
             drop(store);
         })
         .await;
+        drop(self.lock);
     }
 }

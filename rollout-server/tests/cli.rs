@@ -10,10 +10,11 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 use jiff::Timestamp;
-use rollout_tests::fixture;
+use rollout_tests::{fixture, server::TestServer};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -271,4 +272,54 @@ fn tail_follows_what_happens() {
     child.kill().expect("it runs");
     child.wait().expect("it ends");
     insta::assert_snapshot!("tail", format!("{begun}{ended}"));
+}
+
+#[test]
+fn drain_sends_what_is_left() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let closed = {
+        let server = TestServer::start();
+        server.url("")
+    };
+    let client = rollout::builder()
+        .dir(dir.path())
+        .endpoint(closed.as_str())
+        .build()
+        .expect("a client");
+    for _ in 0..10 {
+        client.trace("run").in_scope(|_| ());
+    }
+    let report = client
+        .blocking_shutdown(Duration::from_millis(1))
+        .expect("a report");
+    assert_eq!(report.spooled, 20);
+    let drain = |endpoint: &str, timeout: &str| {
+        let mut command = rollout(dir.path(), &["drain", "--timeout", timeout]);
+        command
+            .env("ROLLOUT_DIR", dir.path())
+            .env("ROLLOUT_ENDPOINT", endpoint);
+        let output = command.output().expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (
+            output.status.success(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (ok, said, complaint) = drain(&closed, "1");
+    assert!(!ok && said == "0 events sent\n", "{said}{complaint}");
+    assert!(
+        complaint.contains("the rest stays in the spool"),
+        "{complaint}"
+    );
+    let server = TestServer::start();
+    assert_eq!(server.trace_ids().len(), 0);
+    let (ok, said, complaint) = drain(&server.url(""), "60");
+    assert!(ok && said == "20 events sent\n", "{said}{complaint}");
+    assert_eq!(server.trace_ids().len(), 10);
+    let (ok, said, _) = drain(&server.url(""), "60");
+    assert!(ok && said == "0 events sent\n", "{said}");
+    // Without an address there is nowhere to send it.
+    let (ok, _, complaint) = drain("", "1");
+    assert!(!ok && complaint.contains("ROLLOUT_ENDPOINT"), "{complaint}");
 }

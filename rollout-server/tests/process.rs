@@ -81,6 +81,35 @@ fn what_was_accepted_outlives_the_process() {
     serving.process.wait().unwrap();
 }
 
+#[test]
+fn a_second_server_in_one_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = Serving::start(dir.path());
+    let second = || {
+        Command::new(env!("CARGO_BIN_EXE_rollout"))
+            .args(["serve", "--addr", "127.0.0.1:0", "--dir"])
+            .arg(dir.path())
+            .env_remove("ROLLOUT_SERVE_API_KEY")
+            .output()
+            .unwrap()
+    };
+    let refused = second();
+    assert!(!refused.status.success() && refused.stdout.is_empty());
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        words.contains("another server has") && words.contains("--dir DIR"),
+        "{words}"
+    );
+    // The first one is none the worse for it, and its place is free as soon as it is gone.
+    assert!(first.send(1).contains(r#"{"accepted":1,"#));
+    first.process.kill().unwrap();
+    first.process.wait().unwrap();
+    let mut next = Serving::start(dir.path());
+    assert!(next.send(2).contains(r#"{"accepted":1,"#));
+    next.process.kill().unwrap();
+    next.process.wait().unwrap();
+}
+
 #[cfg(unix)]
 #[test]
 fn asked_to_stop_it_stops_well() {

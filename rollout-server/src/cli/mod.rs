@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod drain;
 mod failure;
 mod local;
 mod ls;
@@ -32,6 +33,7 @@ enum Command {
     Show(show::Show),
     Tail(tail::Tail),
     Check(check::Check),
+    Drain(drain::Drain),
 }
 
 /// Runs the command that the process was called with.
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Show(command) => print(|out, say, width| command.run(out, say, width)),
         Command::Tail(command) => print(|out, say, _| command.run(out, say)),
         Command::Check(command) => print(|out, say, _| command.run(out, say)),
+        Command::Drain(command) => print(|out, say, _| command.run(out, say)),
     };
     match result {
         Ok(code) => code,

@@ -45,6 +45,8 @@ mod spool;
 #[cfg(feature = "runtime")]
 mod stats;
 #[cfg(feature = "runtime")]
+mod sync;
+#[cfg(feature = "runtime")]
 pub mod testing;
 #[cfg(feature = "runtime")]
 mod worker;

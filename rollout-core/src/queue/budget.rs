@@ -1,6 +1,6 @@
 //! The memory that all queues of a client may take together.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering};
 
 /// A number of bytes that is taken from and given back to.
 #[derive(Debug)]

@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::record::{ASIDE, AT, HEAD, OPEN, SITE, SPAN, WHOLE};
 use super::{Budget, HEADER_WORDS, Record, RecordBuffer};
 use crate::stats::{Counters, DropReason};
+use crate::sync::{
+    Arc, AtomicBool, AtomicU64, AtomicUsize, CHUNK_WORDS, Mutex, OnceLock, Ordering, PoisonError,
+};
 
-/// Words of a chunk: 16 KiB, so 128 spans without payload, and little for a thread that records once.
-const CHUNK_WORDS: usize = 2048;
 const CHUNK_BYTES: usize = CHUNK_WORDS * 8;
 
 /// A payload of more words than this rides beside the chunks, so that no record is larger than a chunk.
@@ -124,7 +123,7 @@ impl Lanes {
     fn recycle(&self, mut chunk: Arc<Chunk>) {
         if let Some(free) = Arc::get_mut(&mut chunk) {
             free.next.take();
-            *free.committed.get_mut() = 0;
+            free.committed.store(0, Ordering::Relaxed);
             let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
             if pool.len() < POOL_CHUNKS {
                 pool.push(chunk);

@@ -235,8 +235,12 @@ fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
         ReturnType::Type(_, ty) => ty.to_token_stream(),
     };
     // A mixed-site `impl` has the edition of this crate: it captures every lifetime in scope, as an
-    // `async fn` does, also for callers of edition 2021.
-    let output = quote_spanned!(mixed()=> -> impl ::core::future::Future<Output = #output>);
+    // `async fn` does, also for callers of edition 2021. Lints point at it.
+    let here = match &signature.output {
+        ReturnType::Default => mixed().located_at(signature.ident.span()),
+        ReturnType::Type(..) => first,
+    };
+    let output = quote_spanned!(here=> -> impl ::core::future::Future<Output = #output>);
     function(plan, &rewritten(plan, false, Some(&output)), &call)
 }
 

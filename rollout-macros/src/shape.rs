@@ -4,8 +4,10 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
     GenericArgument, PathArguments, PathSegment, ReturnType, Signature, Type, TypeParamBound,
-    TypePath,
+    TypePath, TypeTraitObject,
 };
+
+use crate::pinned::assigned;
 
 /// What a function, or the future of an `async fn`, gives back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +52,8 @@ fn may_be_followed(path: &TypePath, signature: &Signature) -> bool {
         let name = last.ident.to_string();
         let parameter = |ident: &Ident| signature.generics.type_params().any(|p| p.ident == *ident);
         match name.as_str() {
-            "Box" => return boxed_bounds(last).is_some(),
-            "Pin" => return only_type(last).is_some_and(is_box_of_trait),
+            "Box" => return boxed_bounds(last, signature).is_some(),
+            "Pin" => return only_type(last).is_some_and(|ty| is_box_of_trait(ty, signature)),
             name if VALUES.contains(&name) => return false,
             _ if path.path.get_ident().is_some_and(parameter) => return false,
             _ => {}
@@ -95,22 +97,60 @@ fn known_trait<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Opti
 }
 
 /// `Box<dyn Trait>`
-fn is_box_of_trait(ty: &Type) -> bool {
+fn is_box_of_trait(ty: &Type, signature: &Signature) -> bool {
     match ungroup(ty) {
-        Type::Path(path) => path
-            .path
-            .segments
-            .last()
-            .is_some_and(|segment| segment.ident == "Box" && boxed_bounds(segment).is_some()),
+        Type::Path(path) => path.path.segments.last().is_some_and(|segment| {
+            segment.ident == "Box" && boxed_bounds(segment, signature).is_some()
+        }),
         _ => false,
     }
 }
 
-fn boxed_bounds(segment: &PathSegment) -> Option<Shape> {
+fn boxed_bounds(segment: &PathSegment, signature: &Signature) -> Option<Shape> {
     match ungroup(only_type(segment)?) {
-        Type::TraitObject(object) => known_trait(&object.bounds),
+        Type::TraitObject(object) if !outlives_what_it_gives(object, signature) => {
+            known_trait(&object.bounds)
+        }
         _ => None,
     }
+}
+
+/// `dyn Iterator<Item = T> + 'static` where `T` need not be `'static`. Nothing that has that in it can be put into such
+/// a box again.
+fn outlives_what_it_gives(object: &TypeTraitObject, signature: &Signature) -> bool {
+    let is_static = object.bounds.iter().all(|bound| match bound {
+        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
+        _ => true,
+    });
+    let given = ["Item", "Output"]
+        .into_iter()
+        .find_map(|name| assigned(&object.bounds, name));
+    is_static && given.is_some_and(|ty| borrows(ty.to_token_stream(), signature))
+}
+
+/// Whether a lifetime, or a parameter of the function that is not `'static`, is among the tokens of a type.
+fn borrows(ty: TokenStream, signature: &Signature) -> bool {
+    let generics = &signature.generics;
+    let may_borrow = |ident: &Ident| {
+        generics.type_params().any(|parameter| {
+            let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
+            parameter.ident == *ident && !parameter.bounds.iter().any(is_static)
+        })
+    };
+    let mut after_quote = false;
+    ty.into_iter().any(|token| {
+        let lifetime = std::mem::take(&mut after_quote);
+        match token {
+            TokenTree::Group(group) => borrows(group.stream(), signature),
+            TokenTree::Ident(ident) if lifetime => ident != "static",
+            TokenTree::Ident(ident) => may_borrow(&ident),
+            TokenTree::Punct(punct) => {
+                after_quote = punct.as_char() == '\'';
+                false
+            }
+            TokenTree::Literal(_) => false,
+        }
+    })
 }
 
 fn only_type(segment: &PathSegment) -> Option<&Type> {

@@ -52,6 +52,12 @@ fn told_by_the_bound(add: usize) -> impl Fn(&str) -> usize {
     move |text| text.len() + add
 }
 
+// Gives what need not live as long as the box: nothing that holds it fits into such a box again.
+#[rollout::span(capture_input = false, capture_output = false)]
+fn outlives_its_items<T: Iterator<Item = U> + 'static, U>(items: T) -> Box<dyn Iterator<Item = U>> {
+    Box::new(items)
+}
+
 #[rollout::span]
 #[expect(dead_code, reason = "lints see the function through the attribute")]
 fn unused() {}
@@ -132,6 +138,7 @@ fn main() {
     assert_eq!(told_by_the_item("7 8").map(Result::unwrap).sum::<u64>(), 15);
     assert_eq!(told_by_the_bound(1)("ab"), 3);
     assert!(block_on(opaque_inside("ab")).is_ok());
+    assert_eq!(outlives_its_items(0..3).sum::<u32>(), 3);
     assert_eq!(block_on_stream(Box::pin(stream((0, 3)))).count(), 3);
     assert_eq!(block_on_stream(boxed_stream(3)).map(Result::unwrap).sum::<u32>(), 3);
     assert_eq!(block_on_stream(pinned_stream(3)).sum::<u32>(), 3);

@@ -53,7 +53,6 @@ pub(crate) const SET: &[Published] = &[
     published("indexmap", "2.14.2", "generics", &[]),
     published("itertools", "0.15.0", "iterators", &[]),
     published("memchr", "2.8.3", "unsafe, SIMD", &[]),
-    published("nom", "8.0.0", "closures, impl Trait", &[]),
     published("once_cell", "1.21.4", "unsafe, threads", &[]),
     published("petgraph", "0.8.3", "traits, generics", &[]),
     published("rayon", "1.12.0", "threads, generics", &[]),
@@ -62,4 +61,5 @@ pub(crate) const SET: &[Published] = &[
     published("tokio-stream", "0.1.19", "async, streams", &["full"]),
     published("tokio-util", "0.7.20", "async, pinning", &["full"]),
     published("tower", "0.5.3", "async, traits", &["full"]),
+    published("winnow", "1.0.5", "closures, impl Trait", &[]),
 ];

@@ -70,8 +70,9 @@ pub use crate::{
     export::{Batch, ConsoleExporter, ExportFuture, Exporter, MemoryExporter, Receipt, Rejection},
     id::{ParseIdError, SpanId, TraceId},
     span::{
-        Failure, InCurrentSpan, Outcome, Span, SpanBuilder, SpanEnd, SpanUpdate, ToolBuilder,
-        ToolCall, Trace, TraceBuilder, TraceEnd, TraceUpdate, TracedFuture, spawn, spawn_thread,
+        Ending, Failure, InCurrentSpan, Outcome, Span, SpanBuilder, SpanEnd, SpanUpdate,
+        ToolBuilder, ToolCall, Trace, TraceBuilder, TraceEnd, TraceUpdate, TracedFuture, spawn,
+        spawn_thread,
     },
     stats::{DropReason, ExporterStats, FlushReport, Stats},
 };

@@ -17,8 +17,23 @@
 //! }
 //! ```
 
+#[cfg(feature = "provider")]
+mod exchange;
+#[cfg(feature = "provider")]
+mod integrations;
+mod model_call;
+mod provider;
+mod usage;
+
 pub use rollout_core::*;
 pub use rollout_macros::{agent, observe, span, task, tool, trace};
+
+#[cfg(feature = "provider")]
+pub use crate::exchange::ModelCalls;
+#[cfg(feature = "reqwest")]
+pub use crate::integrations::reqwest::SendTraced;
+pub use crate::model_call::{ModelCall, llm};
+pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
 
 #[doc(hidden)]
 pub use rollout_core::private as __private;

@@ -1,6 +1,7 @@
 //! The client: configuration, queues and worker behind one cheap handle.
 
 mod init;
+mod later;
 mod record;
 mod shared;
 
@@ -13,6 +14,7 @@ use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 pub use self::init::{InitGuard, client, init};
+pub(crate) use self::later::Later;
 pub use self::record::{
     TraceRef, blocking_check, blocking_flush, blocking_shutdown, capture_event, check,
     current_span, current_trace, feedback, flush, identify_user, shutdown, signal,
@@ -105,7 +107,7 @@ impl Client {
                 exporters,
                 lanes: Arc::clone(&shared.lanes),
                 counters: Arc::clone(&inner.counters),
-                encoder: Encoder::new(resource(&inner.config), masks),
+                encoder: Encoder::new(resource(&inner.config), masks, Arc::clone(&shared.later)),
                 commands: receiver,
             });
             match started {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use super::Inner;
+use super::later::Later;
 use crate::capture::KeyMatcher;
 use crate::queue::Lanes;
 use crate::stats::Counters;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) id: u32,
     pub(crate) settings: Settings,
     pub(crate) lanes: Arc<Lanes>,
+    pub(crate) later: Arc<Later>,
     pub(crate) commands: Commands,
     /// The handles' side, for those who find the client by the current span.
     pub(super) inner: Weak<Inner>,
@@ -62,10 +64,12 @@ impl Shared {
         commands: Commands,
         inner: Weak<Inner>,
     ) -> Arc<Self> {
+        let lanes = Lanes::new(max_queue_bytes, Arc::clone(&counters));
         let shared = Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             settings,
-            lanes: Lanes::new(max_queue_bytes, counters),
+            later: Later::new(Arc::clone(&lanes), counters),
+            lanes,
             commands,
             inner,
             stopped: AtomicBool::new(false),

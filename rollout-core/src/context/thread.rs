@@ -37,11 +37,12 @@ impl Thread {
         self.ids.u64(..).max(1)
     }
 
-    /// Sends a record with the payload in the buffer, and empties that.
+    /// Sends a record with the payload in the buffer, and empties that. Returns whether it was taken.
     #[inline]
-    pub(crate) fn push(&mut self, record: Record) {
-        self.lane.push(record, &self.payload);
+    pub(crate) fn push(&mut self, record: Record) -> bool {
+        let taken = self.lane.push(record, &self.payload);
         self.clear();
+        taken
     }
 
     /// The same for one that begins a span, whose end may be written into it.

@@ -104,6 +104,16 @@ impl Lanes {
         std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes bytes for what is kept beside the lanes, or nothing and says so.
+    pub(crate) fn take_budget(&self, bytes: usize) -> bool {
+        self.budget.take(bytes)
+    }
+
+    /// Gives back what [`take_budget`](Self::take_budget) took.
+    pub(crate) fn give_budget(&self, bytes: usize) {
+        self.budget.give(bytes);
+    }
+
     /// Takes no further chunks: what is recorded after the last read is dropped and counted.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);

@@ -1,7 +1,9 @@
 //! Records that are not on the hot path: opened by hand, updates, messages, feedback.
 
+use std::sync::Arc;
+
 use super::opened::{BY_HAND, Opened, fresh_trace, put_link, unwinding};
-use super::record::{EndStatus, RecordKind, WITH_TRACE};
+use super::record::{EndStatus, Field, PutField, RecordKind, WITH_LATER, WITH_TRACE};
 use super::start::{End, Start};
 use crate::client::Settings;
 use crate::clock;
@@ -134,6 +136,69 @@ pub(crate) fn moment(
             ..Record::default()
         });
     });
+}
+
+/// The same with a part that is filled in on the worker's thread. `bytes` is what that holds on to.
+pub(crate) fn moment_later(
+    context: Context,
+    kind: RecordKind,
+    bytes: usize,
+    now: impl FnOnce(&mut Vec<u64>),
+    later: impl FnOnce(&mut Vec<u64>, &Settings) + Send + 'static,
+) {
+    if context.flags & UNSAMPLED == 0 {
+        with_thread(context.client, |thread| {
+            let record = Record {
+                kind: kind as u8,
+                trace: context.trace,
+                span: context.span,
+                at: clock::now(),
+                ..Record::default()
+            };
+            push_later(thread, record, bytes, now, later);
+        });
+    }
+}
+
+/// Closes what was opened by hand, with a part that is filled in on the worker's thread.
+pub(crate) fn close_later(
+    opened: &Opened,
+    kind: RecordKind,
+    status: EndStatus,
+    bytes: usize,
+    now: impl FnOnce(&mut Vec<u64>),
+    later: impl FnOnce(&mut Vec<u64>, &Settings) + Send + 'static,
+) {
+    if opened.is_sampled() {
+        let at = clock::now();
+        with_thread(opened.context.client, |thread| {
+            let record = opened.end_record(kind, status, at, 0);
+            push_later(thread, record, bytes, now, later);
+        });
+    }
+}
+
+fn push_later(
+    thread: &mut Thread,
+    mut record: Record,
+    bytes: usize,
+    now: impl FnOnce(&mut Vec<u64>),
+    later: impl FnOnce(&mut Vec<u64>, &Settings) + Send + 'static,
+) {
+    now(&mut thread.payload);
+    let client = Arc::clone(&thread.client);
+    let settings = Arc::clone(&client);
+    let work = Box::new(move |payload: &mut Vec<u64>| later(payload, &settings.settings));
+    let number = client.later.put(bytes, work);
+    if let Some(number) = number {
+        record.flags |= WITH_LATER;
+        thread.payload.put(Field::Later, &number.to_le_bytes());
+    }
+    if !thread.push(record)
+        && let Some(number) = number
+    {
+        client.later.forget(number);
+    }
 }
 
 fn fill(thread: &mut Thread, start: impl FnOnce(&mut Start<'_>)) {

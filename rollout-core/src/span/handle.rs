@@ -12,11 +12,11 @@ use super::opened::{self, Opened};
 use super::outcome::Outcome;
 use super::propagate::TracedFuture as _;
 use super::record::{EndStatus, Field, PutField, RecordKind};
-use super::start::{put_entry, put_value};
+use super::start::{End, put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{SpanUpdate, put_texts};
 use crate::capture::to_json;
-use crate::client::Client;
+use crate::client::{Client, Settings};
 use crate::context::{Context, Restore};
 use crate::event::Usage;
 use crate::id::{SpanId, TraceId};
@@ -254,6 +254,27 @@ pub struct SpanEnd {
     pub status: Option<String>,
     /// Why it failed; marks the span failed.
     pub error: Option<String>,
+    /// What kind of failure that is, `error` where nothing is said.
+    pub error_type: Option<String>,
+}
+
+impl SpanEnd {
+    pub(super) fn put(&self, payload: &mut Vec<u64>, settings: &Settings) {
+        let mut end = End::new(payload, settings, EndStatus::Ok);
+        if let Some(output) = &self.output {
+            end.output(output);
+        }
+        if let Some(usage) = self.usage.as_ref().filter(|usage| !usage.is_empty()) {
+            end.usage(usage);
+        }
+        if let Some(message) = &self.error {
+            let type_name = self.error_type.as_deref().unwrap_or("error");
+            end.error(type_name, message, None);
+        }
+        if let Some(status) = &self.status {
+            end.status(status);
+        }
+    }
 }
 
 impl fmt::Debug for Span {
@@ -408,6 +429,7 @@ impl Span {
             usage,
             status,
             error,
+            error_type,
         } = end;
         {
             let mut pending = self.pending();
@@ -418,7 +440,8 @@ impl Span {
         }
         self.close(EndStatus::Ok, |end| {
             if let Some(message) = &error {
-                end.error("error", message, None);
+                let type_name = error_type.as_deref().unwrap_or("error");
+                end.error(type_name, message, None);
             }
             if let Some(status) = &status {
                 end.status(status);
@@ -434,13 +457,10 @@ impl Span {
         });
     }
 
-    fn close(&self, status: EndStatus, finish: impl FnOnce(&mut super::End<'_>)) {
-        let Some(end_kind) = self.end_kind else {
+    fn close(&self, status: EndStatus, finish: impl FnOnce(&mut End<'_>)) {
+        let Some((_, end_kind)) = self.take_end() else {
             return;
         };
-        if self.ended.swap(true, Ordering::Relaxed) {
-            return;
-        }
         let mut pending = std::mem::take(&mut *self.pending());
         if let Some(stream) = &pending.stream {
             emit::moment(
@@ -476,11 +496,7 @@ impl Span {
         });
     }
 
-    pub(crate) fn moment(
-        &self,
-        kind: RecordKind,
-        fill: impl FnOnce(&mut Vec<u64>, &crate::client::Settings),
-    ) {
+    pub(crate) fn moment(&self, kind: RecordKind, fill: impl FnOnce(&mut Vec<u64>, &Settings)) {
         if self.opened.is_sampled() {
             emit::moment(self.opened.context, kind, |payload, settings| {
                 if !self.names.span_type.is_empty() {
@@ -490,6 +506,16 @@ impl Span {
                 fill(payload, settings);
             });
         }
+    }
+
+    /// What there is to end, once.
+    pub(super) fn take_end(&self) -> Option<(&Opened, RecordKind)> {
+        let kind = self.end_kind?;
+        (!self.ended.swap(true, Ordering::Relaxed)).then_some((&self.opened, kind))
+    }
+
+    pub(super) fn put_names(&self, payload: &mut Vec<u64>) {
+        self.names.put(payload);
     }
 
     fn pending(&self) -> std::sync::MutexGuard<'_, Pending> {

@@ -57,6 +57,9 @@ impl RecordKind {
 /// A record's flag: the span is the root of its trace, so the trace starts or ends with it.
 pub(crate) const WITH_TRACE: u8 = 1;
 
+/// A record's flag: the worker fills in a part of it, by the work that [`Field::Later`] names.
+pub(crate) const WITH_LATER: u8 = 2;
+
 /// How a span ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -135,11 +138,13 @@ pub(crate) enum Field {
     Temperature = 34,
     /// Values with keys: the arguments of a call.
     Arguments = 35,
+    /// 8 bytes: the number of work that appends the rest.
+    Later = 36,
 }
 
 impl Field {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Field; 35] = [
+        const ALL: [Field; 36] = [
             Field::Name,
             Field::Type,
             Field::Input,
@@ -175,6 +180,7 @@ impl Field {
             Field::EventType,
             Field::Temperature,
             Field::Arguments,
+            Field::Later,
         ];
         ALL.get(usize::from(byte).checked_sub(1)?).copied()
     }

@@ -13,6 +13,7 @@ mod trace;
 
 use std::cell::Cell;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use custom::Custom;
 use event::{Object, limit, put_text};
@@ -20,10 +21,11 @@ pub(crate) use masks::Masks;
 use time::TimeText;
 use trace::{TraceState, Traces};
 
+use crate::client::Later;
 use crate::clock::Wall;
 use crate::queue::Record;
 use crate::site::CallSite;
-use crate::span::record::{EndStatus, Field, RecordKind, WITH_TRACE, fields};
+use crate::span::record::{EndStatus, Field, RecordKind, WITH_LATER, WITH_TRACE, fields};
 
 /// What a program says of itself on every event, as JSON.
 #[derive(Debug, Default)]
@@ -38,6 +40,7 @@ pub(crate) struct Resource {
 
 /// Turns records into lines of JSON.
 pub(crate) struct Encoder {
+    later: Arc<Later>,
     resource: Resource,
     masks: Masks,
     traces: Traces,
@@ -112,9 +115,17 @@ impl Draft<'_> {
     }
 }
 
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        // What nobody will do any more holds on to the client.
+        self.later.clear();
+    }
+}
+
 impl Encoder {
-    pub(crate) fn new(resource: Resource, masks: Masks) -> Self {
+    pub(crate) fn new(resource: Resource, masks: Masks, later: Arc<Later>) -> Self {
         Self {
+            later,
             resource,
             masks,
             traces: Traces::default(),
@@ -132,6 +143,25 @@ impl Encoder {
 
     /// Appends the lines of a record to `out`.
     pub(crate) fn encode(&mut self, record: &Record, payload: &[u8], out: &mut Vec<u8>) -> Encoded {
+        if record.flags & WITH_LATER == 0 {
+            return self.whole(record, payload, out);
+        }
+        let mut whole = payload.to_vec();
+        for (_, number) in fields(payload).filter(|(field, _)| *field == Field::Later) {
+            let number = number.try_into().map_or(0, u64::from_le_bytes);
+            let words = self.later.run(number);
+            whole.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        let mut record = *record;
+        let failed = fields(&whole).any(|(field, _)| field == Field::ErrorType);
+        if failed && EndStatus::from_byte(record.status) == EndStatus::Ok {
+            record.status = EndStatus::Error as u8;
+        }
+        self.whole(&record, &whole, out)
+    }
+
+    /// The same of a record with nothing left to fill in.
+    fn whole(&mut self, record: &Record, payload: &[u8], out: &mut Vec<u8>) -> Encoded {
         let Some(kind) = RecordKind::from_byte(record.kind) else {
             return Encoded::default();
         };

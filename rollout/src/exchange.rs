@@ -1,0 +1,265 @@
+//! A request to a model and its answer, as an integration sees them pass.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use rollout_core::{Ending, Span, SpanEnd, SpanUpdate};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model_call::builder;
+use crate::provider::{Answer, Api, Chunk, Target, request};
+
+/// Bytes of an answer that are kept for reading. What comes behind them passes unread.
+const ANSWER_BYTES: usize = 8 << 20;
+
+/// What an integration records of model calls.
+///
+/// ```
+/// let calls = rollout::ModelCalls::new()
+///     .provider("openrouter")
+///     .attribute("team", "support")
+///     .capture_output(false);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "hand it to an integration"]
+pub struct ModelCalls {
+    provider: Option<String>,
+    attributes: Vec<(String, Value)>,
+    capture_input: bool,
+    capture_output: bool,
+}
+
+impl Default for ModelCalls {
+    fn default() -> Self {
+        Self {
+            provider: None,
+            attributes: Vec::new(),
+            capture_input: true,
+            capture_output: true,
+        }
+    }
+}
+
+impl ModelCalls {
+    /// All that there is, under the provider that the address tells.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whose models these are, in place of what the address tells: for gateways.
+    pub fn provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// One attribute more on each call. A value that cannot be serialized is left out.
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.attributes.push((key.into(), value));
+        }
+        self
+    }
+
+    /// Whether requests are recorded; they are unless this says otherwise. Model and options are in any case.
+    pub fn capture_input(mut self, capture: bool) -> Self {
+        self.capture_input = capture;
+        self
+    }
+
+    /// Whether answers are recorded, streamed text included; they are unless this says otherwise. Usage is in any case.
+    pub fn capture_output(mut self, capture: bool) -> Self {
+        self.capture_output = capture;
+        self
+    }
+}
+
+/// A model call on its way. Dropped, it was given up, unless the answer had said all by then.
+pub(crate) struct Exchange {
+    span: Option<Span>,
+    api: Api,
+    started: Instant,
+    capture_output: bool,
+    /// Set on the worker where the request turns out to name no model.
+    wants_model: Arc<AtomicBool>,
+    status: u16,
+    is_events: bool,
+    chunks: Vec<Chunk>,
+    kept: usize,
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("api", &self.api)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    /// Opens the span of a POST; `None` where this is no model call that is known, or nothing is recorded. The address
+    /// comes in parts, so that no query, where keys may be, gets here.
+    pub(crate) fn begin(
+        calls: &ModelCalls,
+        host: &str,
+        path: &str,
+        body: Option<Bytes>,
+    ) -> Option<Self> {
+        let Some(target) = Target::of(host, path) else {
+            unknown(host, path);
+            return None;
+        };
+        let mut builder = builder(target.api.operation())?;
+        builder = builder.provider(calls.provider.as_deref().unwrap_or(target.provider));
+        if let Some(model) = &target.model {
+            builder = builder.model(model);
+        }
+        for (key, value) in &calls.attributes {
+            builder = builder.attribute(key, value);
+        }
+        let span = builder.start();
+        let wants_model = Arc::new(AtomicBool::new(target.model.is_none()));
+        if let Some(body) = body.filter(|_| span.is_recording()) {
+            let (api, capture_input) = (target.api, calls.capture_input);
+            let wants_model = Arc::clone(&wants_model);
+            span.update_later(body.len(), move || {
+                let (update, names_model) = request(api, &body, capture_input);
+                if names_model {
+                    wants_model.store(false, Ordering::Relaxed);
+                }
+                update
+            });
+        }
+        Some(Self {
+            span: Some(span),
+            api: target.api,
+            started: Instant::now(),
+            capture_output: calls.capture_output,
+            wants_model,
+            status: 0,
+            is_events: false,
+            chunks: Vec::new(),
+            kept: 0,
+        })
+    }
+
+    /// Runs `f` inside the call's span.
+    pub(crate) fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        match &self.span {
+            Some(span) => span.in_scope(f),
+            None => f(),
+        }
+    }
+
+    /// The answer has begun.
+    pub(crate) fn head(&mut self, status: u16, media_type: Option<&str>) {
+        self.status = status;
+        self.is_events = media_type.is_some_and(|media_type| {
+            media_type
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("text/event-stream")
+        });
+    }
+
+    /// It goes on.
+    pub(crate) fn chunk(&mut self, bytes: &Bytes) {
+        if self.kept < ANSWER_BYTES && !bytes.is_empty() {
+            self.kept += bytes.len();
+            self.chunks.push(Chunk {
+                bytes: bytes.clone(),
+                after: self.started.elapsed(),
+            });
+        }
+    }
+
+    /// It is complete.
+    pub(crate) fn done(mut self) {
+        self.end(Ending::Done, None);
+    }
+
+    /// It, or the way to it, broke.
+    pub(crate) fn broken(mut self, message: String) {
+        self.end(Ending::Done, Some(message));
+    }
+
+    fn end(&mut self, ending: Ending, broken: Option<String>) {
+        let Some(span) = self.span.take() else { return };
+        let (api, status, is_events) = (self.api, self.status, self.is_events);
+        let (chunks, capture_output) = (std::mem::take(&mut self.chunks), self.capture_output);
+        let wants_model = Arc::clone(&self.wants_model);
+        let answered = status != 0;
+        span.end_later(ending, self.kept, move || {
+            if !answered {
+                return (SpanUpdate::new(), failure(broken));
+            }
+            let answer = Answer {
+                api,
+                status,
+                is_events,
+                chunks,
+                wants_model: wants_model.load(Ordering::Relaxed),
+                capture_output,
+                broken,
+            };
+            answer.tell()
+        });
+    }
+
+    /// Whether a stream has said its last word. Clients stop reading there and never see the end of the bytes.
+    fn is_complete(&self) -> bool {
+        let tail: &[&[u8]] = match self.api {
+            Api::ChatCompletions | Api::Embeddings => &[b"[DONE]"],
+            Api::Responses => &[
+                b"response.completed",
+                b"response.incomplete",
+                b"response.failed",
+            ],
+            Api::Messages => &[b"message_stop"],
+            Api::GenerateContent => &[b"finishReason"],
+        };
+        // The word may be cut in two by where chunks end.
+        let last: Vec<u8> = self.chunks[self.chunks.len().saturating_sub(2)..]
+            .iter()
+            .flat_map(|chunk| chunk.bytes.iter().copied())
+            .collect();
+        self.is_events
+            && tail
+                .iter()
+                .any(|word| last.windows(word.len()).any(|window| window == *word))
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.span.is_some() {
+            let ending = if self.is_complete() {
+                Ending::Done
+            } else {
+                Ending::Cancelled
+            };
+            self.end(ending, None);
+        }
+    }
+}
+
+fn failure(message: Option<String>) -> SpanEnd {
+    SpanEnd {
+        error_type: message.as_ref().map(|_| "transport".to_owned()),
+        error: message,
+        ..SpanEnd::default()
+    }
+}
+
+/// Says once that an address is none that is known.
+fn unknown(host: &str, path: &str) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        log::warn!(
+            "rollout: {host}{path} is no model call that is known, so it passes unrecorded; this is said once"
+        );
+    }
+}

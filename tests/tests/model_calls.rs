@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+type Piece = Result<Bytes, Infallible>;
+
 /// What the server answers next.
 #[derive(Clone)]
 enum Script {
@@ -25,7 +27,7 @@ enum Script {
     /// Events, cut into pieces of so many bytes.
     Events(String, usize),
     /// Events as the test lets them go.
-    Channel(Arc<tokio::sync::Mutex<Option<mpsc::Receiver<Result<Bytes, Infallible>>>>>),
+    Channel(Arc<tokio::sync::Mutex<Option<mpsc::Receiver<Piece>>>>),
 }
 
 async fn answer(State(script): State<Script>, request: Request<Body>) -> Response {
@@ -501,6 +503,17 @@ async fn errors_are_the_providers() {
     assert_eq!(call.error.unwrap().message, "Overloaded");
 }
 
+#[agent(name = "ask", capture_input = false, capture_output = false)]
+async fn fail(url: &str) -> bool {
+    let error = client()
+        .post(url)
+        .body("{}")
+        .send_traced()
+        .await
+        .unwrap_err();
+    error.is_connect() && error.url().is_some()
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -509,16 +522,6 @@ async fn a_server_that_is_not_there() {
         listener.local_addr().unwrap()
     );
     drop(listener);
-    #[agent(name = "ask", capture_input = false, capture_output = false)]
-    async fn fail(url: &str) -> bool {
-        let error = client()
-            .post(url)
-            .body("{}")
-            .send_traced()
-            .await
-            .unwrap_err();
-        error.is_connect() && error.url().is_some()
-    }
     let (as_it_was, captured) = capture_async(fail(&url)).await;
     assert!(as_it_was, "the error is the client's own");
     let call = the_call(&captured);
@@ -568,7 +571,7 @@ async fn lock_step(pieces: &[String], read: usize, finish: bool) -> CapturedSpan
         pieces: &[String],
         read: usize,
         finish: bool,
-        next: mpsc::Sender<Result<Bytes, Infallible>>,
+        next: mpsc::Sender<Piece>,
     ) {
         let request = client().post(url).body("{\"model\":\"m\"}");
         let mut seen = request.send_traced().await.unwrap().bytes_stream();

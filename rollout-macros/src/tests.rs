@@ -125,3 +125,16 @@ fn what_is_wrong_comes_with_the_function_as_it_was() {
         },
     ));
 }
+
+#[test]
+fn a_body_that_does_not_parse_yet_keeps_its_attribute() {
+    let body = quote!({ let answer = ; client. });
+    let expansion = entry::attribute(
+        Macro::Span,
+        TokenStream::new(),
+        quote!(fn answer(client: &Client) -> usize #body),
+    );
+    let expansion = expansion.to_string();
+    assert!(expansion.contains(&body.to_string()), "{expansion}");
+    assert!(expansion.contains("CallSite"), "{expansion}");
+}

@@ -1,6 +1,7 @@
 //! Every receiver, in inherent impls, traits and their default methods.
 #![deny(warnings, unused, unreachable_code, clippy::pedantic)]
 
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Functions that return futures, streams and iterators, with `async_trait` on either side.
 #![deny(warnings, unused, unreachable_code, clippy::pedantic)]
 
+use std::future::Future;
 use std::pin::Pin;
 
 use futures::executor::{block_on, block_on_stream};

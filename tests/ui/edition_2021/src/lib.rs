@@ -1,0 +1,1 @@
+//! Programs of `../pass` in edition 2021.

@@ -1,0 +1,9 @@
+#[rollout::tool]
+fn search(query: &str) -> usize {
+    let length = ;
+    query.
+}
+
+fn main() {
+    search("a");
+}

@@ -35,7 +35,7 @@ use crate::worker::{self, Answer, Command, Encoder, Masks, Reply, Resource};
 /// How long the end of a program waits for delivery; what is not delivered by then is in the spool.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an agent that ends on a thread waits for its trace to reach the spool.
+/// How long an agent that ends waits for its trace to reach the spool.
 const SPOOL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest that anybody waits, so that a deadline is a time that the clock can tell.
@@ -149,9 +149,7 @@ impl Client {
     /// Brings everything recorded so far to the spool and waits for its delivery, for as long as the configured
     /// `timeout` at most. Works on any runtime and needs none.
     pub async fn flush(&self) -> Result<FlushReport, FlushError> {
-        self.ask(self.inner.config.timeout(), Command::Flush)?
-            .await
-            .ok_or(FlushError::NoWorker)
+        self.ask(self.inner.config.timeout(), Command::Flush)?.await
     }
 
     /// The same as [`Client::flush`], blocking the thread for `timeout` at most.
@@ -171,7 +169,7 @@ impl Client {
             SHUTDOWN_TIMEOUT.max(self.inner.config.timeout()),
             Command::Stop,
         )?;
-        answer.await.ok_or(FlushError::NoWorker)
+        answer.await
     }
 
     /// The same as [`Client::shutdown`], blocking the thread for `timeout` at most.
@@ -181,10 +179,13 @@ impl Client {
 
     /// Sends a diagnostic trace and tells what became of it. With no address set, the spool is tried instead.
     pub async fn check(&self) -> CheckResult {
-        let (reply, answer) = Reply::future();
+        let (reply, answer) = Reply::future(Instant::now() + self.inner.config.timeout() + GRACE);
         let sent = self.inner.send(Command::Check(reply));
-        let result = if sent.is_ok() { answer.await } else { None };
-        result.unwrap_or_else(|| CheckResult::stopped(self.inner.config.enabled()))
+        let result = match sent {
+            Ok(()) => answer.await,
+            Err(error) => Err(error),
+        };
+        result.unwrap_or_else(|_| CheckResult::stopped(self.inner.config.enabled()))
     }
 
     /// The same as [`Client::check`], blocking the thread for the configured `timeout` at most.
@@ -224,9 +225,9 @@ impl Client {
         timeout: Duration,
         command: impl FnOnce(tokio::time::Instant, Reply<FlushReport>) -> Command,
     ) -> Result<Answer<FlushReport>, FlushError> {
-        let (reply, answer) = Reply::future();
-        self.inner
-            .send(command((Instant::now() + timeout).into(), reply))?;
+        let deadline = Instant::now() + timeout.min(LONGEST);
+        let (reply, answer) = Reply::future(deadline + GRACE);
+        self.inner.send(command(deadline.into(), reply))?;
         Ok(answer)
     }
 
@@ -413,7 +414,7 @@ pub(crate) fn flush_agent_async(client: u32, flush: Flush) -> Option<SpoolWait> 
     match flush {
         Flush::No => None,
         Flush::Spool => {
-            let (reply, answer) = Reply::future();
+            let (reply, answer) = Reply::future(Instant::now() + SPOOL_TIMEOUT);
             client.inner.send(Command::Spool(reply)).ok()?;
             Some(SpoolWait::Spooled(answer))
         }

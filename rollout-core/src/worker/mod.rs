@@ -6,6 +6,7 @@
 
 pub(crate) mod deliver;
 mod encode;
+mod expiry;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,9 +21,11 @@ use tokio::time::Instant;
 
 use self::deliver::Delivery;
 pub(crate) use self::encode::{Encoder, Masks, Resource};
+use self::expiry::Expiry;
 use crate::check::{self, CheckResult};
 use crate::clock;
 use crate::config::Config;
+use crate::error::FlushError;
 use crate::export::Exporter;
 use crate::queue::{LaneReader, Lanes, RecordBuffer};
 use crate::stats::{Counters, DropReason, FlushReport};
@@ -67,10 +70,15 @@ impl<T> Reply<T> {
         (Self::Thread(sender), receiver)
     }
 
-    /// For a future.
-    pub(crate) fn future() -> (Self, Answer<T>) {
+    /// For a future that waits until this time at most.
+    pub(crate) fn future(deadline: std::time::Instant) -> (Self, Answer<T>) {
         let (sender, receiver) = oneshot::channel();
-        (Self::Future(sender), Answer(receiver))
+        let answer = Answer {
+            receiver,
+            deadline,
+            expiry: None,
+        };
+        (Self::Future(sender), answer)
     }
 
     fn send(self, value: T) {
@@ -82,15 +90,25 @@ impl<T> Reply<T> {
     }
 }
 
-/// The worker's answer; `None` where the worker is gone.
+/// The worker's answer, unless it is gone, or at something that does not end.
 #[derive(Debug)]
-pub(crate) struct Answer<T>(oneshot::Receiver<T>);
+pub(crate) struct Answer<T> {
+    receiver: oneshot::Receiver<T>,
+    deadline: std::time::Instant,
+    /// From the first time on that there was no answer yet.
+    expiry: Option<Expiry>,
+}
 
 impl<T> Future for Answer<T> {
-    type Output = Option<T>;
+    type Output = Result<T, FlushError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        Pin::new(&mut self.0).poll(cx).map(Result::ok)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(answer) = Pin::new(&mut self.receiver).poll(cx) {
+            return Poll::Ready(answer.map_err(|_| FlushError::NoWorker));
+        }
+        let deadline = self.deadline;
+        let expiry = self.expiry.get_or_insert_with(|| Expiry::at(deadline));
+        Pin::new(expiry).poll(cx).map(|()| Err(FlushError::Busy))
     }
 }
 

@@ -209,6 +209,13 @@ impl Builder {
         self.text("git_ref", commit)
     }
 
+    /// Takes SIGTERM and Ctrl-C: the program ends when what is recorded is delivered, or after 5 s, with 128 and the
+    /// signal's number as its exit code. A second signal ends it at once. Not for a program that has handlers of its
+    /// own: it calls [`shutdown`](crate::shutdown) there, or [`exit`](crate::exit).
+    pub fn drain_on_signals(self, drain: bool) -> Self {
+        self.text("drain_on_signals", drain.to_string())
+    }
+
     /// Prints a tree of each trace on stderr when it ends.
     pub fn debug(self, debug: bool) -> Self {
         self.text("debug", debug.to_string())

@@ -59,8 +59,8 @@ pub use crate::{
     check::CheckResult,
     client::{
         Client, InitGuard, TraceRef, blocking_check, blocking_flush, blocking_shutdown,
-        capture_event, check, client, current_span, current_trace, feedback, flush, identify_user,
-        init, shutdown, signal, update_current_span, update_current_trace, user,
+        capture_event, check, client, current_span, current_trace, exit, feedback, flush,
+        identify_user, init, shutdown, signal, update_current_span, update_current_trace, user,
     },
     config::secret::Secret,
     config::{Config, ExporterKind, Mask, SpoolKind},

@@ -7,6 +7,8 @@
 )]
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use rollout_tests::events::{ids, in_memory, of_type, spooled, text};
@@ -21,16 +23,20 @@ struct Run {
     delivered: Vec<Value>,
 }
 
+/// The program of a flavour, with its spool and a server.
+fn host(flavour: &str, dir: &Path, server: &IngestServer) -> Command {
+    let mut command = command(env!("CARGO_BIN_EXE_host"), dir);
+    command
+        .arg(flavour)
+        .env("ROLLOUT_EXPORTERS", "local,http")
+        .env("ROLLOUT_ENDPOINT", server.url());
+    command
+}
+
 fn run(flavour: &str) -> Run {
     let server = IngestServer::start(Answer::Accept);
     let dir = tempfile::tempdir().expect("a folder");
-    let program = Program::start(
-        command(env!("CARGO_BIN_EXE_host"), dir.path())
-            .arg(flavour)
-            .env("ROLLOUT_EXPORTERS", "local,http")
-            .env("ROLLOUT_ENDPOINT", server.url()),
-    );
-    let ended = program.end();
+    let ended = Program::start(&mut host(flavour, dir.path(), &server)).end();
     Run {
         ended,
         spool: spooled(dir.path()),
@@ -109,6 +115,50 @@ const ENDS: [&str; 5] = [
 fn with_every_end(host: &str) {
     for end in ENDS {
         everything_arrives(&format!("{host}/{end}"), 0, &[("async_agent", "ok", 3)]);
+    }
+}
+
+/// An agent that has ended, and two starts of what has not: nothing of it was flushed by the program.
+#[track_caller]
+fn nothing_is_left_behind(flavour: &str, server: &IngestServer, dir: &Path) {
+    let events = spooled(dir);
+    assert_eq!(events.len(), 8, "{flavour}");
+    assert_eq!(ids(&events), ids(&server.events()), "{flavour}");
+    assert_eq!(of_type(&events, "trace.end").len(), 1, "{flavour}");
+}
+
+#[test]
+fn an_exit_drains_first() {
+    let server = IngestServer::start(Answer::Accept);
+    let dir = tempfile::tempdir().expect("a folder");
+    let ended = Program::start(&mut host("exit", dir.path(), &server)).end();
+    assert_eq!(ended.status.code(), Some(3), "{}", ended.stderr);
+    nothing_is_left_behind("exit", &server, dir.path());
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_drain_first_where_that_is_wanted() {
+    use std::io::{BufRead as _, BufReader};
+
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        let server = IngestServer::start(Answer::Accept);
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut command = host("signal", dir.path(), &server);
+        command.env("ROLLOUT_DRAIN_ON_SIGNALS", "true");
+        let mut program = Program::start(command.stdout(std::process::Stdio::piped()));
+        let stdout = program.child().stdout.take().expect("a pipe");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("text");
+        assert_eq!(line, "recorded\n");
+        let id = program.child().id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &id])
+            .status();
+        assert!(sent.expect("a command").success());
+        let ended = program.end();
+        assert_eq!(ended.status.code(), Some(code), "{}", ended.stderr);
+        nothing_is_left_behind(signal, &server, dir.path());
     }
 }
 

@@ -17,7 +17,7 @@ pub use self::init::{InitGuard, client, init};
 pub(crate) use self::later::Later;
 pub use self::record::{
     TraceRef, blocking_check, blocking_flush, blocking_shutdown, capture_event, check,
-    current_span, current_trace, feedback, flush, identify_user, shutdown, signal,
+    current_span, current_trace, exit, feedback, flush, identify_user, shutdown, signal,
     update_current_span, update_current_trace, user,
 };
 pub(crate) use self::shared::{Settings, Shared};

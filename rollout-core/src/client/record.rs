@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Client, client};
+use super::{Client, SHUTDOWN_TIMEOUT, client};
 use crate::check::CheckResult;
 use crate::context::{self, AttributesScope, Context, SAMPLED};
 use crate::error::FlushError;
@@ -257,6 +257,16 @@ pub fn blocking_flush(timeout: Duration) -> Result<FlushReport, FlushError> {
 /// [`Client::shutdown`] of the global client.
 pub async fn shutdown() -> Result<FlushReport, FlushError> {
     client().ok_or(FlushError::Closed)?.shutdown().await
+}
+
+/// Ends the process with this code, as [`std::process::exit`] does, when what is recorded is delivered: that waits for
+/// 5 s at most, and the rest is in the spool.
+pub fn exit(code: i32) -> ! {
+    if let Some(client) = client() {
+        // What could not be delivered is in the spool.
+        let _ = client.blocking_shutdown(SHUTDOWN_TIMEOUT);
+    }
+    std::process::exit(code)
 }
 
 /// [`Client::blocking_shutdown`] of the global client.

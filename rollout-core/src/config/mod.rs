@@ -80,6 +80,7 @@ pub struct Config {
     git_repo: Option<String>,
     git_ref: Option<String>,
     debug: bool,
+    drain_on_signals: bool,
     redact_keys: Vec<String>,
     redact_values: bool,
     mask: Option<Mask>,
@@ -204,6 +205,7 @@ impl Config {
             git_repo: None,
             git_ref: None,
             debug: false,
+            drain_on_signals: false,
             redact_keys: Vec::new(),
             redact_values: true,
             mask: None,
@@ -340,6 +342,11 @@ impl Config {
         self.git_ref.as_deref()
     }
 
+    /// Whether signals that end the program wait until what is recorded is delivered.
+    pub fn drain_on_signals(&self) -> bool {
+        self.drain_on_signals
+    }
+
     /// Whether a tree of each trace is printed.
     pub fn debug(&self) -> bool {
         self.debug
@@ -424,6 +431,7 @@ impl fmt::Debug for Config {
             .field("git_repo", &self.git_repo)
             .field("git_ref", &self.git_ref)
             .field("debug", &self.debug)
+            .field("drain_on_signals", &self.drain_on_signals)
             .field("redact_keys", &self.redact_keys)
             .field("redact_values", &self.redact_values)
             .field("mask", &self.mask.as_ref().map(|_| "set"))

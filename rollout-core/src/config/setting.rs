@@ -492,4 +492,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         Kind::Flag(|c| &mut c.debug),
         "Adds the exporter `console`: a tree of each trace on stderr when it ends."
     ),
+    setting!(
+        "drain_on_signals",
+        ["ROLLOUT_DRAIN_ON_SIGNALS"],
+        "false",
+        Kind::Flag(|c| &mut c.drain_on_signals),
+        "With `true`, SIGTERM and Ctrl-C end the program only when what is recorded is delivered, \
+         or after 5 s. It then exits with 128 and the signal's number, as a shell reports it."
+    ),
 ];

@@ -7,6 +7,7 @@
 pub(crate) mod deliver;
 mod encode;
 mod expiry;
+mod signals;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +24,7 @@ use self::deliver::Delivery;
 pub(crate) use self::encode::{Encoder, Masks, Resource};
 use self::expiry::Expiry;
 use crate::check::{self, CheckResult};
+use crate::client::SHUTDOWN_TIMEOUT;
 use crate::clock;
 use crate::config::Config;
 use crate::error::FlushError;
@@ -159,8 +161,10 @@ fn run(start: Start) {
     };
     runtime.block_on(async {
         let delivery = Delivery::start(&config, exporters, Arc::clone(&counters));
+        let signals = config.drain_on_signals().then(signals::listen);
         let worker = Worker {
             config,
+            signals,
             drain: Drain {
                 lanes,
                 readers: Vec::new(),
@@ -183,12 +187,23 @@ struct Worker {
     drain: Drain,
     delivery: Delivery,
     commands: mpsc::UnboundedReceiver<Command>,
+    /// The codes to exit with, where the program has asked for it.
+    signals: Option<mpsc::UnboundedReceiver<i32>>,
 }
 
 impl Worker {
     async fn serve(mut self) {
         let mut quiet = 0;
         loop {
+            let signal = self
+                .signals
+                .as_mut()
+                .and_then(|signals| signals.try_recv().ok());
+            if let Some(code) = signal {
+                self.drain.all(u64::MAX, &mut self.delivery).await;
+                self.delivery.stop(Instant::now() + SHUTDOWN_TIMEOUT).await;
+                std::process::exit(code);
+            }
             let pause = if quiet < QUIET_LOOKS { BUSY } else { IDLE };
             match tokio::time::timeout(pause, self.commands.recv()).await {
                 Err(_) => {

@@ -5,6 +5,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a program that cannot go on says so and fails"
 )]
 
@@ -108,6 +109,20 @@ fn main() {
             let _guard = init();
             current_thread().block_on(panicking_async_agent(1));
         }
+        "exit" => {
+            let _guard = init();
+            open_task(|| rollout::exit(3));
+        }
+        "signal" => {
+            let _guard = init();
+            open_task(|| {
+                // Nobody flushes: what is recorded may be in the queue yet.
+                println!("recorded");
+                loop {
+                    std::thread::park();
+                }
+            });
+        }
         "exit_at_once" => {
             let guard = init();
             if end == "sync" {
@@ -120,6 +135,15 @@ fn main() {
         }
         _ => panic!("no such flavour: {flavour}"),
     }
+}
+
+/// An agent that has ended, and a task that is open while the program ends.
+fn open_task(end: impl FnOnce()) {
+    assert_eq!(sync_agent(1), 2);
+    let client = rollout::client().expect("it runs");
+    let trace = client.trace("unfinished").start();
+    let _span = trace.span("task").name("unfinished").start();
+    end();
 }
 
 fn current_thread() -> Runtime {

@@ -6,6 +6,7 @@ pub mod http;
 pub mod ingest;
 pub mod present;
 pub mod query;
+mod retention;
 mod serve;
 pub mod store;
 pub mod terminal;

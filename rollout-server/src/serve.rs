@@ -18,7 +18,8 @@ use tokio::{
 use crate::{
     http::{self, ApiKey},
     ingest::Watch,
-    store::{SqliteStore, Store, StoreError},
+    retention,
+    store::{Retention, SqliteStore, Store, StoreError},
 };
 
 /// The file of the embedded store, below the directory of the server.
@@ -36,6 +37,8 @@ pub struct ServeOptions {
     pub dir: PathBuf,
     /// The keys that are asked for. Without one, only this machine can call.
     pub keys: Vec<ApiKey>,
+    /// What the store keeps; by default, everything.
+    pub retention: Retention,
 }
 
 /// Why a server could not start.
@@ -90,6 +93,7 @@ pub struct Server {
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
     listening: JoinHandle<()>,
+    sweeping: Option<JoinHandle<()>>,
     watch: Watch,
     /// Held as long as the server runs.
     lock: File,
@@ -119,12 +123,17 @@ pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
         options.keys,
         stopping.clone(),
     );
+    let sweeping = (options.retention != Retention::default()).then(|| {
+        let sweep = retention::run(Arc::clone(&store), options.retention, stopping.clone());
+        tokio::spawn(sweep)
+    });
     let listening = tokio::spawn(http::serve(listener, router, stopping));
     Ok(Server {
         addr,
         store,
         stop,
         listening,
+        sweeping,
         watch,
         lock,
     })
@@ -174,6 +183,9 @@ impl Server {
         self.stop.send_replace(true);
         // It does not panic; and if it did, it has stopped.
         let _ = self.listening.await;
+        if let Some(sweeping) = self.sweeping {
+            let _ = sweeping.await;
+        }
         let (store, watch) = (self.store, self.watch);
         // Both wait for their threads.
         let _ = tokio::task::spawn_blocking(move || {

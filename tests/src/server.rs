@@ -65,6 +65,7 @@ impl TestServer {
             addr: "127.0.0.1:0".to_owned(),
             dir: dir.to_owned(),
             keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
+            retention: rollout_server::store::Retention::default(),
         };
         let server = runtime.block_on(serve(options)).unwrap();
         Self {

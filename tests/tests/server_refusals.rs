@@ -268,6 +268,7 @@ fn other_machines_need_a_key() {
         addr: "0.0.0.0:0".to_owned(),
         dir: dir.path().to_owned(),
         keys: Vec::new(),
+        retention: rollout_server::store::Retention::default(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused = runtime.block_on(serve(options)).err().unwrap();

@@ -1,12 +1,13 @@
 //! `rollout serve`.
 
-use std::{error::Error, io, io::Write, path::PathBuf, process::ExitCode};
+use std::{error::Error, io, io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 
 use crate::{
     http::ApiKey,
     serve::{ServeOptions, serve},
+    store::Retention,
 };
 
 /// Take events in, show traces.
@@ -42,6 +43,12 @@ pub(super) struct Serve {
         value_delimiter = ','
     )]
     api_keys: Vec<ApiKey>,
+    /// Remove traces that began more than so many days ago, but for those that run.
+    #[arg(long, value_name = "DAYS", env = "ROLLOUT_SERVE_KEEP_DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    keep_days: Option<u32>,
+    /// Remove the oldest traces, but for those that run, when the store takes more than so many MiB.
+    #[arg(long, value_name = "MIB", env = "ROLLOUT_SERVE_KEEP_MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    keep_mib: Option<u32>,
 }
 
 impl Serve {
@@ -55,6 +62,10 @@ impl Serve {
                 addr: self.addr,
                 dir: self.dir,
                 keys: self.api_keys,
+                retention: Retention {
+                    max_age: self.keep_days.map(|days| Duration::from_hours(24) * days),
+                    max_bytes: self.keep_mib.map(|mib| u64::from(mib) << 20),
+                },
             })
             .await?;
             // Not `println!`: whoever started us may have closed our output.

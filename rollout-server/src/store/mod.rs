@@ -6,6 +6,7 @@ mod sqlite;
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use rollout_core::event::Event;
@@ -25,6 +26,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Queues that a process that wrote to a spool is gone: what it left open is interrupted.
     fn writer_gone(&self, writer: &str) -> Pending;
+
+    /// Removes some of the traces that are over a bound, the oldest first; the returned value tells how many. None
+    /// means that there are no more.
+    fn sweep(&self, retention: Retention) -> Pending<u64>;
 
     /// How far the spools are read.
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError>;
@@ -51,6 +56,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Bytes that the store takes.
     fn size(&self) -> u64;
+}
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Traces that began longer ago go, but for those that run.
+    pub max_age: Option<Duration>,
+    /// When more bytes than this are taken, the oldest traces go, but for those that run.
+    pub max_bytes: Option<u64>,
 }
 
 /// Where events came from.
@@ -88,19 +102,19 @@ pub struct SpoolPosition {
     pub gone: bool,
 }
 
-/// Events on their way to the disk.
+/// Something on its way to the disk.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Result<(), StoreError>>);
+pub struct Pending<T = ()>(oneshot::Receiver<Result<T, StoreError>>);
 
-impl Pending {
-    /// Blocks until the events are committed. Must not be called on an asynchronous runtime.
-    pub fn wait(self) -> Result<(), StoreError> {
+impl<T> Pending<T> {
+    /// Blocks until it is committed. Must not be called on an asynchronous runtime.
+    pub fn wait(self) -> Result<T, StoreError> {
         self.0.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 }
 
-impl Future for Pending {
-    type Output = Result<(), StoreError>;
+impl<T> Future for Pending<T> {
+    type Output = Result<T, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0)

@@ -176,13 +176,14 @@ fn soak(options: &Options) -> ExitCode {
 fn say(client: &Client, at: Duration, made: &AtomicU64, is_away: bool) {
     let stats = client.stats();
     let delivered = stats.exporters.get("http").map_or(0, |http| http.delivered);
+    let gone = delivered + stats.dropped(DropReason::SpoolFull);
     println!(
         "{:>4.0} s, server {}: {} spans, {} events recorded, {} behind, lost {:?}, {} MiB",
         at.as_secs_f64(),
         if is_away { "away" } else { "there" },
         made.load(Ordering::Relaxed),
         stats.recorded,
-        stats.spooled.saturating_sub(delivered),
+        stats.spooled.saturating_sub(gone),
         stats.dropped,
         resident().unwrap_or(0) >> 20,
     );

@@ -59,6 +59,7 @@ impl Demo {
                 addr: self.addr.clone(),
                 dir: dir.path().join("server"),
                 keys: Vec::new(),
+                retention: crate::store::Retention::default(),
             })
             .await
             .map_err(|error| Failure::told(error.to_string()))?;

@@ -4,6 +4,7 @@ mod detail;
 mod group;
 mod list;
 mod migrations;
+mod retain;
 mod save;
 mod spans;
 mod writer;
@@ -19,7 +20,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
 use self::{spans::Trees, writer::Writer};
-use super::{Origin, Pending, SpoolPosition, Store, StoreError};
+use super::{Origin, Pending, Retention, SpoolPosition, Store, StoreError};
 use crate::query::{SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery};
 
 /// How long a process waits for another one that writes to the same file.
@@ -140,6 +141,10 @@ impl Store for SqliteStore {
 
     fn writer_gone(&self, writer: &str) -> Pending {
         self.writer.writer_gone(writer)
+    }
+
+    fn sweep(&self, retention: Retention) -> Pending<u64> {
+        self.writer.sweep(retention)
     }
 
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError> {

@@ -15,10 +15,10 @@ use rollout_core::event::{Event, RawObject};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use super::group::Group;
+use super::{group::Group, retain};
 use crate::{
     fold::nanoseconds,
-    store::{Origin, Pending, StoreError},
+    store::{Origin, Pending, Retention, StoreError},
 };
 
 /// Bytes of events that may wait; more are refused as busy.
@@ -45,6 +45,7 @@ struct Job {
 enum Work {
     Append(Vec<Event>, Origin),
     Gone(String),
+    Sweep(Retention, oneshot::Sender<Result<u64, StoreError>>),
 }
 
 impl Writer {
@@ -78,6 +79,13 @@ impl Writer {
 
     pub(super) fn writer_gone(&self, writer: &str) -> Pending {
         self.send(Work::Gone(writer.to_owned()), writer.len())
+    }
+
+    /// Removes some of the traces that are over a bound, in a transaction of their own.
+    pub(super) fn sweep(&self, retention: Retention) -> Pending<u64> {
+        let (done, pending) = oneshot::channel();
+        drop(self.send(Work::Sweep(retention, done), 0));
+        Pending(pending)
     }
 
     pub(super) fn revision(&self) -> watch::Receiver<u64> {
@@ -158,6 +166,12 @@ impl Write {
         let mut jobs = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
+            if let Work::Sweep(retention, done) = job.work {
+                // Whoever asked may have gone.
+                let _ = done.send(self.sweep(&retention));
+                next = None;
+                continue;
+            }
             if let Work::Append(events, _) = &job.work {
                 taken += events.len();
             }
@@ -167,6 +181,9 @@ impl Write {
             } else {
                 None
             };
+        }
+        if jobs.is_empty() {
+            return;
         }
         let answers = self.write(&jobs);
         if answers.is_ok() {
@@ -183,6 +200,18 @@ impl Write {
         }
     }
 
+    fn sweep(&mut self, retention: &Retention) -> Result<u64, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let gone = retain::sweep(&transaction, retention, nanoseconds(Timestamp::now()))?;
+        transaction.commit()?;
+        if gone > 0 {
+            self.revision.send_modify(|revision| *revision += 1);
+        }
+        Ok(gone)
+    }
+
     fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let transaction = self
             .connection
@@ -193,6 +222,8 @@ impl Write {
             answers.push(match &job.work {
                 Work::Append(events, origin) => group.append(events, origin),
                 Work::Gone(writer) => group.writer_gone(writer),
+                // Is no part of a group.
+                Work::Sweep(..) => Ok(()),
             });
             // What is only about one job is its own; the rest fails them all.
             if let Some(Err(error)) = answers.last()

@@ -87,6 +87,7 @@ pub(crate) struct Exchange {
     wants_model: Arc<AtomicBool>,
     status: u16,
     is_events: bool,
+    attempts: u32,
     chunks: Vec<Chunk>,
     kept: usize,
 }
@@ -141,6 +142,7 @@ impl Exchange {
             wants_model,
             status: 0,
             is_events: false,
+            attempts: 1,
             chunks: Vec::new(),
             kept: 0,
         })
@@ -152,6 +154,11 @@ impl Exchange {
             Some(span) => span.in_scope(f),
             None => f(),
         }
+    }
+
+    /// How often the request was sent until it was answered.
+    pub(crate) fn attempts(&mut self, attempts: u32) {
+        self.attempts = attempts;
     }
 
     /// The answer has begun.
@@ -191,10 +198,10 @@ impl Exchange {
         let (api, status, is_events) = (self.api, self.status, self.is_events);
         let (chunks, capture_output) = (std::mem::take(&mut self.chunks), self.capture_output);
         let wants_model = Arc::clone(&self.wants_model);
-        let answered = status != 0;
+        let (answered, attempts) = (status != 0, self.attempts);
         span.end_later(ending, self.kept, move || {
             if !answered {
-                return (SpanUpdate::new(), failure(broken));
+                return (sent(attempts), failure(broken));
             }
             let answer = Answer {
                 api,
@@ -205,7 +212,7 @@ impl Exchange {
                 capture_output,
                 broken,
             };
-            answer.tell()
+            answer.tell(sent(attempts))
         });
     }
 
@@ -243,6 +250,16 @@ impl Drop for Exchange {
             };
             self.end(ending, None);
         }
+    }
+}
+
+/// Of a request that was sent once, nothing is said.
+fn sent(attempts: u32) -> SpanUpdate {
+    let update = SpanUpdate::new();
+    if attempts > 1 {
+        update.attribute("rollout.attempts", attempts)
+    } else {
+        update
     }
 }
 

@@ -24,6 +24,8 @@ mod integrations;
 mod model_call;
 mod provider;
 mod usage;
+#[cfg(feature = "provider")]
+mod wrap;
 
 pub use rollout_core::*;
 pub use rollout_macros::{agent, observe, span, task, tool, trace};
@@ -34,6 +36,8 @@ pub use crate::exchange::ModelCalls;
 pub use crate::integrations::reqwest::SendTraced;
 pub use crate::model_call::{ModelCall, llm};
 pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
+#[cfg(feature = "provider")]
+pub use crate::wrap::{Wrap, wrap, wrap_with};
 
 #[doc(hidden)]
 pub use rollout_core::private as __private;

@@ -15,6 +15,7 @@ pub mod events;
 pub mod fixture;
 pub mod fuzz;
 pub mod ingest;
+pub mod model;
 pub mod program;
 pub mod proxy;
 pub mod server;

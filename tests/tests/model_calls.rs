@@ -2,72 +2,12 @@
 //! is recorded in each provider's words.
 #![allow(clippy::unwrap_used, reason = "that is how a test fails")]
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{Request, StatusCode};
-use axum::response::Response;
 use futures::StreamExt as _;
 use rollout::testing::{Captured, CapturedSpan, capture_async};
 use rollout::{ModelCalls, SendTraced as _, agent};
+use rollout_tests::model::{Piece, Script, events, serve};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-
-type Piece = Result<Bytes, Infallible>;
-
-/// What the server answers next.
-#[derive(Clone)]
-enum Script {
-    Json(u16, Value),
-    /// Events, cut into pieces of so many bytes.
-    Events(String, usize),
-    /// Events as the test lets them go.
-    Channel(Arc<tokio::sync::Mutex<Option<mpsc::Receiver<Piece>>>>),
-}
-
-async fn answer(State(script): State<Script>, request: Request<Body>) -> Response {
-    let body = axum::body::to_bytes(request.into_body(), 1 << 20)
-        .await
-        .unwrap();
-    let response = Response::builder().header("x-request-bytes", body.len());
-    let events = response_events();
-    match script {
-        Script::Json(status, value) => response
-            .status(StatusCode::from_u16(status).unwrap())
-            .header("content-type", "application/json")
-            .body(Body::from(value.to_string())),
-        Script::Events(text, size) => {
-            let pieces: Vec<_> = text
-                .as_bytes()
-                .chunks(size)
-                .map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)))
-                .collect();
-            events.body(Body::from_stream(futures::stream::iter(pieces)))
-        }
-        Script::Channel(channel) => {
-            let pieces = channel.lock().await.take().unwrap();
-            events.body(Body::from_stream(ReceiverStream::new(pieces)))
-        }
-    }
-    .unwrap()
-}
-
-fn response_events() -> axum::http::response::Builder {
-    Response::builder().header("content-type", "text/event-stream; charset=utf-8")
-}
-
-async fn serve(script: Script) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = Router::new().fallback(answer).with_state(script);
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
-}
 
 fn client() -> reqwest::Client {
     // Where a test before has done so, that is as good.
@@ -130,12 +70,6 @@ fn the_call(captured: &Captured) -> &CapturedSpan {
     let call = &agent.children[0];
     assert_eq!(call.span_type, "llm");
     call
-}
-
-fn events(values: &[Value]) -> String {
-    values.iter().fold(String::new(), |text, value| {
-        text + &format!("data: {value}\n\n")
-    })
 }
 
 fn count(usage: &Value, name: &str) -> Option<u64> {
@@ -591,7 +525,7 @@ async fn lock_step(pieces: &[String], read: usize, finish: bool) -> CapturedSpan
     }
 
     let (sender, receiver) = mpsc::channel(1);
-    let script = Script::Channel(Arc::new(tokio::sync::Mutex::new(Some(receiver))));
+    let script = Script::channel(receiver);
     let url = format!("http://{}/v1/chat/completions", serve(script).await);
     let ((), captured) = capture_async(follow(&url, pieces, read, finish, sender)).await;
     the_call(&captured).clone()

@@ -1,4 +1,6 @@
 //! Integrations with other people's crates, each behind a feature.
 
+#[cfg(feature = "openai")]
+mod async_openai;
 #[cfg(feature = "reqwest")]
 pub(crate) mod reqwest;

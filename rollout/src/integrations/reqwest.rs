@@ -64,17 +64,12 @@ impl SendTraced for RequestBuilder {
 }
 
 async fn execute(client: &Client, request: Request, calls: &ModelCalls) -> Result<Response, Error> {
-    let Some(mut exchange) = begin(&request, calls) else {
+    let Some(exchange) = begin(&request, calls) else {
         return client.execute(request).await;
     };
     let sent = exchange.in_scope(|| client.execute(request));
     match sent.await {
-        Ok(response) => {
-            let media_type = response.headers().get(http::header::CONTENT_TYPE);
-            let media_type = media_type.and_then(|value| value.to_str().ok());
-            exchange.head(response.status().as_u16(), media_type);
-            Ok(watched(response, exchange))
-        }
+        Ok(response) => Ok(watch(response, exchange)),
         Err(error) => {
             exchange.broken(message(&error));
             Err(error)
@@ -82,7 +77,8 @@ async fn execute(client: &Client, request: Request, calls: &ModelCalls) -> Resul
     }
 }
 
-fn begin(request: &Request, calls: &ModelCalls) -> Option<Exchange> {
+/// Opens the span of a request, if that is a model call.
+pub(super) fn begin(request: &Request, calls: &ModelCalls) -> Option<Exchange> {
     if request.method() != Method::POST {
         return None;
     }
@@ -107,7 +103,7 @@ fn body(request: &Request) -> Option<Bytes> {
 }
 
 /// What went wrong, without the address: its query may hold a key.
-fn message(error: &Error) -> String {
+pub(super) fn message(error: &Error) -> String {
     let kind = if error.is_timeout() {
         "timed out"
     } else if error.is_connect() {
@@ -131,7 +127,10 @@ fn message(error: &Error) -> String {
 }
 
 /// The response, with an eye on its body.
-fn watched(response: Response, exchange: Exchange) -> Response {
+pub(super) fn watch(response: Response, mut exchange: Exchange) -> Response {
+    let media_type = response.headers().get(http::header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    exchange.head(response.status().as_u16(), media_type);
     // The address is no part of what `http` knows of a response: it rides in its extensions.
     let address = http::Response::builder()
         .url(response.url().clone())

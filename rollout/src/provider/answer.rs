@@ -34,14 +34,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What the span is told.
-    pub(crate) fn tell(self) -> (SpanUpdate, SpanEnd) {
+    /// What the span is told, after what `update` says.
+    pub(crate) fn tell(self, mut update: SpanUpdate) -> (SpanUpdate, SpanEnd) {
         let bytes: Vec<u8> = self
             .chunks
             .iter()
             .flat_map(|chunk| chunk.bytes.iter().copied())
             .collect();
-        let mut update = SpanUpdate::new();
         let facts = if self.is_events {
             let events = events(&bytes);
             update = self.pace(update, &events);

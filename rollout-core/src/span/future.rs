@@ -218,7 +218,8 @@ where
     }
 }
 
-#[inline]
+/// Not inlined: it is called in several places, and what it polls may be large.
+#[inline(never)]
 fn poll_inner<F: Future>(inner: Pin<&mut Option<F>>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
     match inner.as_pin_mut() {
         Some(inner) => inner.poll(cx),

@@ -97,7 +97,7 @@ impl Entered {
     #[inline(never)]
     fn bare(site: &'static CallSite) -> Self {
         let Some(outer) = opened::plain_context(site) else {
-            return Self::otherwise(site, |_| {});
+            return Self::otherwise(site, &mut |_| {});
         };
         match opened::begin_bare(outer, site) {
             Some((span, at)) => {
@@ -107,7 +107,7 @@ impl Entered {
                     stays: PhantomData,
                 }
             }
-            None => Self::otherwise(site, |_| {}),
+            None => Self::otherwise(site, &mut |_| {}),
         }
     }
 
@@ -131,8 +131,8 @@ impl Entered {
     /// Where it may be that a trace begins, or nothing is recorded.
     #[cold]
     #[inline(never)]
-    fn otherwise(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self {
-        let opened = opened::open(site, start);
+    fn otherwise(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) -> Self {
+        let opened = opened::open_with(site, start);
         match &opened {
             Some(opened) if opened.follows() => context::set_span(opened.context.span),
             Some(opened) => enter_trace(opened.context),

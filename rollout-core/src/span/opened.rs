@@ -85,6 +85,20 @@ impl Opened {
 
 /// Opens what a call site says, under the current context. The caller enters [`Opened::context`].
 pub(crate) fn open(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Option<Opened> {
+    let mut start = Some(start);
+    open_with(site, &mut |taken: &mut Start<'_>| {
+        if let Some(start) = start.take() {
+            start(taken);
+        }
+    })
+}
+
+/// The same, compiled once for all: it is much code, for what happens once in a trace.
+#[inline(never)]
+pub(crate) fn open_with(
+    site: &'static CallSite,
+    mut start: &mut dyn FnMut(&mut Start<'_>),
+) -> Option<Opened> {
     let outer = context::current();
     if outer.trace == 0 || (site.begins_trace() && !site.join) {
         return open_trace(site, outer, start);
@@ -92,12 +106,7 @@ pub(crate) fn open(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) 
     if outer.flags & UNSAMPLED != 0 {
         return None;
     }
-    let mut start = Some(start);
-    let (span, at) = begin(outer, site, &mut |taken: &mut Start<'_>| {
-        if let Some(start) = start.take() {
-            start(taken);
-        }
-    })?;
+    let (span, at) = begin(outer, site, &mut start)?;
     Some(begun(outer, site, span, at))
 }
 
@@ -137,7 +146,7 @@ fn begin_torn_down(
     trace: u128,
     parent: u64,
     site: &'static CallSite,
-    start: &mut impl FnMut(&mut Start<'_>),
+    start: &mut dyn FnMut(&mut Start<'_>),
 ) -> Option<(u64, Ticks)> {
     with_torn_down_thread(client, |thread| {
         capture(thread, start);
@@ -210,7 +219,7 @@ fn begin_record(thread: &mut Thread, site: &'static CallSite, trace: u128, paren
 fn open_trace(
     site: &'static CallSite,
     outer: Context,
-    start: impl FnOnce(&mut Start<'_>),
+    start: &mut dyn FnMut(&mut Start<'_>),
 ) -> Option<Opened> {
     with_thread(context::client_of(outer), |thread| {
         let context = fresh_trace(thread);

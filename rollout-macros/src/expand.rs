@@ -76,7 +76,9 @@ fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
         let value = if late {
             quote_spanned!(mixed()=> span.run(#body))
         } else {
-            quote_spanned!(mixed()=> (#body)())
+            // Called where it is made, a closure that hands on what it was given a `&mut` of would be no `FnOnce`.
+            let runtime = &plan.runtime;
+            quote_spanned!(mixed()=> #runtime::once(#body))
         };
         let value = told(plan, &value);
         let value = quote_spanned!(mixed()=> let value = #value;);

@@ -59,7 +59,19 @@ fn may_be_followed(path: &TypePath, signature: &Signature) -> bool {
             _ => {}
         }
     }
-    !never_result(&Type::Path(path.clone())) && !has_impl(&last.arguments)
+    // An alias says nothing of how long its box lives, if not by a lifetime of its own.
+    let may_outlive = !has_lifetime(last) && borrows(last.arguments.to_token_stream(), signature);
+    !never_result(&Type::Path(path.clone())) && !has_impl(&last.arguments) && !may_outlive
+}
+
+/// A lifetime that is not `'static` among the arguments.
+fn has_lifetime(segment: &PathSegment) -> bool {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return false;
+    };
+    arguments.args.iter().any(|argument| {
+        matches!(argument, GenericArgument::Lifetime(lifetime) if lifetime.ident != "static")
+    })
 }
 
 /// `impl Trait` somewhere among the arguments: then the type has no name to ask.
@@ -128,14 +140,16 @@ fn outlives_what_it_gives(object: &TypeTraitObject, signature: &Signature) -> bo
     is_static && given.is_some_and(|ty| borrows(ty.to_token_stream(), signature))
 }
 
-/// Whether a lifetime, or a parameter of the function that is not `'static`, is among the tokens of a type.
+/// Whether a lifetime, or a parameter that need not be `'static`, is among the tokens of a type. Those of the block
+/// around are known by being one letter.
 fn borrows(ty: TokenStream, signature: &Signature) -> bool {
-    let generics = &signature.generics;
     let may_borrow = |ident: &Ident| {
-        generics.type_params().any(|parameter| {
-            let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
-            parameter.ident == *ident && !parameter.bounds.iter().any(is_static)
-        })
+        let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
+        let mut own = signature.generics.type_params();
+        match own.find(|parameter| parameter.ident == *ident) {
+            Some(parameter) => !parameter.bounds.iter().any(is_static),
+            None => ident.to_string().len() == 1,
+        }
     };
     let mut after_quote = false;
     ty.into_iter().any(|token| {

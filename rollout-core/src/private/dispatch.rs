@@ -17,6 +17,12 @@ pub fn some<T: ?Sized>(value: &T) -> Option<&T> {
     Some(value)
 }
 
+/// Calls a body, which is that of a function and runs once.
+#[inline(always)]
+pub fn once<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
 /// Tells inference the type of an async block. Never called.
 pub fn returned<R>() -> R {
     loop {

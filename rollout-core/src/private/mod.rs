@@ -4,7 +4,7 @@ mod dispatch;
 
 pub use self::dispatch::{
     Identifier, OfDebug, OfDeref, OfDisplay, OfNothing, OfValue, Outcome, PlainIdentifier,
-    identifier, returned, some,
+    identifier, once, returned, some,
 };
 pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
 pub use crate::site::{CallSite, Flush, Kind};

@@ -59,6 +59,22 @@ fn outlives_its_items<T: Iterator<Item = U> + 'static, U>(items: T) -> Box<dyn I
     Box::new(items)
 }
 
+type Late<T> = Pin<Box<dyn Future<Output = T>>>;
+
+#[rollout::span(capture_input = false, capture_output = false)]
+fn outlives_its_output<F: Future<Output = U> + 'static, U>(future: F) -> Late<U> {
+    Box::pin(future)
+}
+
+// Hands on what it was given, early.
+#[rollout::span(capture_input = false, capture_output = false)]
+fn handed_on(items: &mut Vec<u32>) -> Option<&mut u32> {
+    if items.len() > 5 {
+        return None;
+    }
+    items.first_mut()
+}
+
 #[rollout::span]
 #[expect(dead_code, reason = "lints see the function through the attribute")]
 fn unused() {}
@@ -139,6 +155,8 @@ fn main() {
     assert_eq!(told_by_the_item("7 8").map(Result::unwrap).sum::<u64>(), 15);
     assert_eq!(told_by_the_bound(1)("ab"), 3);
     assert!(block_on(opaque_inside("ab")).is_ok());
+    assert_eq!(block_on(outlives_its_output(async { 1 })), 1);
+    assert_eq!(handed_on(&mut vec![1]), Some(&mut 1));
     assert_eq!(outlives_its_items(0..3).sum::<u32>(), 3);
     assert_eq!(block_on_stream(Box::pin(stream((0, 3)))).count(), 3);
     assert_eq!(block_on_stream(boxed_stream(3)).map(Result::unwrap).sum::<u32>(), 3);

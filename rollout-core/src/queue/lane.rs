@@ -84,7 +84,11 @@ impl Lanes {
     /// A lane for the calling thread, or nothing where the budget is spent.
     #[cold]
     pub(crate) fn open(self: &Arc<Self>) -> Option<Lane> {
-        let chunk = self.chunk()?;
+        let Some(chunk) = self.chunk() else {
+            // What the thread was about to begin is not recorded: a start, and its end.
+            self.counters.dropped(DropReason::QueueFull, 2);
+            return None;
+        };
         let shared = Arc::new(Shared::default());
         self.new
             .lock()
@@ -161,7 +165,7 @@ impl Lane {
         self.append(record, payload, 0)
     }
 
-    /// Appends a record whose end may follow by [`Lane::push_end`].
+    /// Appends a record whose end may follow by [`Lane::end_open`].
     #[inline(always)]
     pub(crate) fn push_open(&mut self, record: Record, payload: &[u64]) -> bool {
         let taken = self.append(record, payload, OPEN);
@@ -210,13 +214,13 @@ impl Lane {
         let words = HEADER_WORDS + payload.len();
         if self.position + words > CHUNK_WORDS || payload.len() > INLINE_WORDS {
             if payload.len() > INLINE_WORDS {
-                if !self.put_aside(payload) {
+                if !self.put_aside(payload, record.events()) {
                     return false;
                 }
                 self.write(record.pack(payload.len(), ASIDE), &[], HEADER_WORDS);
                 return true;
             }
-            if !self.turn() {
+            if !self.turn(record.events()) {
                 return false;
             }
         }
@@ -246,13 +250,15 @@ impl Lane {
     /// Leaves the chunk for a fresh one.
     #[cold]
     #[inline(never)]
-    fn turn(&mut self) -> bool {
+    fn turn(&mut self, events: u64) -> bool {
         if self.lanes.closed.load(Ordering::Relaxed) {
-            self.lanes.counters.dropped(DropReason::AfterShutdown, 1);
+            self.lanes
+                .counters
+                .dropped(DropReason::AfterShutdown, events);
             return false;
         }
         let Some(fresh) = self.lanes.chunk() else {
-            self.lanes.counters.dropped(DropReason::QueueFull, 1);
+            self.lanes.counters.dropped(DropReason::QueueFull, events);
             return false;
         };
         // Set once: only this thread chains, and it leaves the chunk right here.
@@ -266,14 +272,14 @@ impl Lane {
     /// Keeps a large payload beside the chunks, and makes room for its header.
     #[cold]
     #[inline(never)]
-    fn put_aside(&mut self, payload: &[u64]) -> bool {
+    fn put_aside(&mut self, payload: &[u64], events: u64) -> bool {
         let taken =
             u32::try_from(payload.len()).is_ok() && self.lanes.budget.take(size_of_val(payload));
         if !taken {
-            self.lanes.counters.dropped(DropReason::QueueFull, 1);
+            self.lanes.counters.dropped(DropReason::QueueFull, events);
             return false;
         }
-        if self.position + HEADER_WORDS > CHUNK_WORDS && !self.turn() {
+        if self.position + HEADER_WORDS > CHUNK_WORDS && !self.turn(events) {
             self.lanes.budget.give(size_of_val(payload));
             return false;
         }

@@ -20,4 +20,4 @@ mod record;
 use budget::Budget;
 pub(crate) use lane::{END_OF, Lane, LaneReader, Lanes};
 use record::HEADER_WORDS;
-pub(crate) use record::{Record, RecordBuffer};
+pub(crate) use record::{Record, RecordBuffer, TWO_EVENTS};

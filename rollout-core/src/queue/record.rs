@@ -35,7 +35,15 @@ pub(super) const OPEN: u64 = 1 << 30;
 /// of the beginning, stands above the call site.
 pub(super) const WHOLE: u64 = 1 << 29;
 
+/// Among the flags: the record stands for two events, so two are lost with it.
+pub(crate) const TWO_EVENTS: u8 = 1;
+
 impl Record {
+    /// How many events are lost with it.
+    pub(super) fn events(&self) -> u64 {
+        if self.flags & TWO_EVENTS == 0 { 1 } else { 2 }
+    }
+
     /// Packs the header; `words` is the length of the payload, `marks` are of the first word.
     #[inline(always)]
     pub(super) fn pack(&self, words: usize, marks: u64) -> [u64; HEADER_WORDS] {

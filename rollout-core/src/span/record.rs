@@ -5,6 +5,7 @@
 
 use crate::capture::{WordReader, append_bytes, header};
 use crate::queue::END_OF;
+use crate::queue::TWO_EVENTS;
 
 /// Kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl RecordKind {
 }
 
 /// A record's flag: the span is the root of its trace, so the trace starts or ends with it.
-pub(crate) const WITH_TRACE: u8 = 1;
+pub(crate) const WITH_TRACE: u8 = TWO_EVENTS;
 
 /// A record's flag: the worker fills in a part of it, by the work that [`Field::Later`] names.
 pub(crate) const WITH_LATER: u8 = 2;

@@ -156,6 +156,7 @@ impl Exchange {
         }
     }
 
+    #[cfg(feature = "openai")]
     /// How often the request was sent until it was answered.
     pub(crate) fn attempts(&mut self, attempts: u32) {
         self.attempts = attempts;

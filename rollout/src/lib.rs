@@ -17,26 +17,28 @@
 //! }
 //! ```
 
-#[cfg(feature = "provider")]
+#[cfg(feature = "reqwest")]
 mod exchange;
-#[cfg(feature = "provider")]
+#[cfg(feature = "reqwest")]
 mod integrations;
 mod model_call;
 mod provider;
 mod usage;
-#[cfg(feature = "provider")]
+#[cfg(feature = "reqwest")]
 mod wrap;
 
 pub use rollout_core::*;
 pub use rollout_macros::{agent, observe, span, task, tool, trace};
 
-#[cfg(feature = "provider")]
+#[cfg(feature = "reqwest")]
 pub use crate::exchange::ModelCalls;
 #[cfg(feature = "reqwest")]
 pub use crate::integrations::reqwest::SendTraced;
+#[cfg(feature = "reqwest-middleware")]
+pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
 pub use crate::model_call::{ModelCall, llm};
 pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
-#[cfg(feature = "provider")]
+#[cfg(feature = "reqwest")]
 pub use crate::wrap::{Wrap, wrap, wrap_with};
 
 #[doc(hidden)]

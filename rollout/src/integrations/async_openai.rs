@@ -15,7 +15,7 @@ use reqwest::Response;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use super::reqwest::{begin, message, watch};
+use super::reqwest::{begin, told, watch};
 use crate::exchange::{Exchange, ModelCalls};
 use crate::wrap::Wrap;
 
@@ -88,10 +88,7 @@ where
             match answer {
                 Ok(response) => Ok(watch(response, exchange)),
                 Err(error) => {
-                    exchange.broken(match &error {
-                        OpenAIError::Reqwest(error) => message(error),
-                        error => error.to_string(),
-                    });
+                    exchange.broken(told(&error));
                     Err(error)
                 }
             }

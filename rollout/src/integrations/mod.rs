@@ -4,3 +4,5 @@
 mod async_openai;
 #[cfg(feature = "reqwest")]
 pub(crate) mod reqwest;
+#[cfg(feature = "reqwest-middleware")]
+pub(crate) mod reqwest_middleware;

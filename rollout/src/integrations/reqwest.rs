@@ -102,8 +102,21 @@ fn body(request: &Request) -> Option<Bytes> {
     }
 }
 
+/// What went wrong, in the words of whoever noticed; where that goes back to this crate, without the address.
+#[cfg(any(feature = "openai", feature = "reqwest-middleware"))]
+pub(super) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return message(error);
+        }
+        next = error.source();
+    }
+    error.to_string()
+}
+
 /// What went wrong, without the address: its query may hold a key.
-pub(super) fn message(error: &Error) -> String {
+fn message(error: &Error) -> String {
     let kind = if error.is_timeout() {
         "timed out"
     } else if error.is_connect() {

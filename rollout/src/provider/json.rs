@@ -11,6 +11,7 @@ pub(crate) trait Json {
     /// A member's whole number. Some gateways write `12.0`.
     fn count(&self, name: &str) -> Option<u64>;
     /// A member's items.
+    #[cfg(feature = "reqwest")]
     fn items(&self, name: &str) -> &[Value];
 }
 
@@ -33,6 +34,7 @@ impl Json for Value {
         value.as_u64().or_else(rounded)
     }
 
+    #[cfg(feature = "reqwest")]
     fn items(&self, name: &str) -> &[Value] {
         self.member(name)
             .and_then(Value::as_array)
@@ -40,6 +42,7 @@ impl Json for Value {
     }
 }
 
+#[cfg(feature = "reqwest")]
 /// Appends the text of a member to the text of another object's member.
 pub(super) fn append_text(to: &mut Value, name: &str, more: &str) {
     if let Some(Value::String(text)) = to.get_mut(name) {
@@ -49,6 +52,7 @@ pub(super) fn append_text(to: &mut Value, name: &str, more: &str) {
     }
 }
 
+#[cfg(feature = "reqwest")]
 /// The item at an index that a stream names. A stream that skips far ahead is not believed.
 pub(super) fn slot(items: &mut Vec<Value>, index: u64) -> Option<&mut Value> {
     const MOST: usize = 4096;

@@ -134,7 +134,9 @@ fn soak(options: &Options) -> ExitCode {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    let report = guard.blocking_shutdown(Duration::from_secs(options.seconds));
+    // What is in the queue at the end may take a slow machine a while.
+    let patience = Duration::from_secs(options.seconds.max(120));
+    let report = guard.blocking_shutdown(patience);
     let report = report.expect("a report");
     say(&guard, began.elapsed(), &made, false);
     // Either may have ended already.

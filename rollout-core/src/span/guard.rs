@@ -111,8 +111,9 @@ impl Entered {
         }
     }
 
+    /// Compiled once for all: what is generic about a call is only what `start` does.
     #[inline(never)]
-    fn with(site: &'static CallSite, start: &mut impl FnMut(&mut Start<'_>)) -> Self {
+    fn with(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) -> Self {
         let Some(outer) = opened::plain_context(site) else {
             return Self::otherwise(site, start);
         };
@@ -157,10 +158,10 @@ impl Entered {
     }
 
     /// Ends the span, if there is one, and puts the thread back.
-    #[inline]
-    fn end(&mut self, status: EndStatus, finish: impl FnOnce(&mut End<'_>)) {
+    #[inline(never)]
+    fn end(&mut self, finish: &mut dyn FnMut(&mut End<'_>)) {
         let Some(opened) = &self.opened else { return };
-        opened::close(opened, status, finish);
+        opened::close_with(opened, EndStatus::Ok, finish);
         self.ended();
     }
 
@@ -193,14 +194,14 @@ impl Entered {
     #[inline]
     pub fn follow<R>(&mut self, value: R, finish: impl FnOnce(&mut End<'_>, &R)) -> R {
         if self.opened.is_some() {
-            self.end_with(&value, finish);
+            let mut finish = Some(finish);
+            self.end(&mut |end| {
+                if let Some(finish) = finish.take() {
+                    finish(end, &value);
+                }
+            });
         }
         value
-    }
-
-    #[inline(never)]
-    fn end_with<R>(&mut self, value: &R, finish: impl FnOnce(&mut End<'_>, &R)) {
-        self.end(EndStatus::Ok, |end| finish(end, value));
     }
 
     /// The body has built a stream; the span stays open until that ends or is dropped. `T` is the declared item.

@@ -97,7 +97,7 @@ pub(crate) fn open(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) 
 #[inline(never)]
 pub(crate) fn open_with(
     site: &'static CallSite,
-    mut start: &mut dyn FnMut(&mut Start<'_>),
+    start: &mut dyn FnMut(&mut Start<'_>),
 ) -> Option<Opened> {
     let outer = context::current();
     if outer.trace == 0 || (site.begins_trace() && !site.join) {
@@ -106,7 +106,7 @@ pub(crate) fn open_with(
     if outer.flags & UNSAMPLED != 0 {
         return None;
     }
-    let (span, at) = begin(outer, site, &mut start)?;
+    let (span, at) = begin(outer, site, start)?;
     Some(begun(outer, site, span, at))
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn plain_context(site: &'static CallSite) -> Option<Context> {
 pub(crate) fn begin(
     outer: Context,
     site: &'static CallSite,
-    start: &mut impl FnMut(&mut Start<'_>),
+    start: &mut dyn FnMut(&mut Start<'_>),
 ) -> Option<(u64, Ticks)> {
     let begun = with_live_thread(outer.client, |thread| {
         capture(thread, &mut *start);
@@ -287,21 +287,29 @@ pub(crate) fn put_link(payload: &mut Vec<u64>, outer: Context) {
 /// Closes what was opened: `finish` says what came out.
 #[inline]
 pub(crate) fn close(opened: &Opened, status: EndStatus, finish: impl FnOnce(&mut End<'_>)) {
+    let mut finish = Some(finish);
+    close_with(opened, status, &mut |end: &mut End<'_>| {
+        if let Some(finish) = finish.take() {
+            finish(end);
+        }
+    });
+}
+
+/// The same, compiled once for all.
+pub(crate) fn close_with(
+    opened: &Opened,
+    status: EndStatus,
+    finish: &mut dyn FnMut(&mut End<'_>),
+) {
     if !opened.is_sampled() {
         return;
     }
     let at = clock::now();
-    let mut finish = Some(finish);
-    let mut finish = |end: &mut End<'_>| {
-        if let Some(finish) = finish.take() {
-            finish(end);
-        }
-    };
     let ended = with_live_thread(opened.context.client, |thread| {
-        end_in(thread, opened, status, at, &mut finish);
+        end_in(thread, opened, status, at, finish);
     });
     if ended.is_none() {
-        close_torn_down(opened, status, at, &mut finish);
+        close_torn_down(opened, status, at, finish);
     }
 }
 
@@ -311,7 +319,7 @@ fn close_torn_down(
     opened: &Opened,
     status: EndStatus,
     at: Ticks,
-    finish: &mut impl FnMut(&mut End<'_>),
+    finish: &mut dyn FnMut(&mut End<'_>),
 ) {
     with_torn_down_thread(opened.context.client, |thread| {
         end_in(thread, opened, status, at, finish);
@@ -324,7 +332,7 @@ fn end_in(
     opened: &Opened,
     status: EndStatus,
     at: Ticks,
-    finish: &mut impl FnMut(&mut End<'_>),
+    finish: &mut dyn FnMut(&mut End<'_>),
 ) {
     let Thread {
         payload, client, ..

@@ -162,7 +162,11 @@ impl<F: Future, E> Instrumented<F, E> {
                 let _restore = Restore::enter(opened.context);
                 poll_inner(this.inner.as_mut(), cx)
             }
-            State::New { .. } | State::Done(_) => poll_inner(this.inner.as_mut(), cx),
+            // As where nothing records: in place, so that being off costs no call.
+            State::New { .. } | State::Done(_) => match this.inner.as_mut().as_pin_mut() {
+                Some(inner) => inner.poll(cx),
+                None => Poll::Pending,
+            },
         }
     }
 
@@ -218,7 +222,7 @@ where
     }
 }
 
-/// Not inlined: it is called in several places, and what it polls may be large.
+/// Not inlined: it is called in several places where something records, and what it polls may be large.
 #[inline(never)]
 fn poll_inner<F: Future>(inner: Pin<&mut Option<F>>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
     match inner.as_pin_mut() {

@@ -296,11 +296,7 @@ pub(crate) fn close(opened: &Opened, status: EndStatus, finish: impl FnOnce(&mut
 }
 
 /// The same, compiled once for all.
-pub(crate) fn close_with(
-    opened: &Opened,
-    status: EndStatus,
-    finish: &mut dyn FnMut(&mut End<'_>),
-) {
+pub(crate) fn close_with(opened: &Opened, status: EndStatus, finish: &mut dyn FnMut(&mut End<'_>)) {
     if !opened.is_sampled() {
         return;
     }

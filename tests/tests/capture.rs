@@ -925,3 +925,19 @@ fn texts_without_an_end_are_cut() {
     let event = bounded().event(&Complaining);
     assert!(event["raw"]["input"].to_string().len() < 2000);
 }
+
+/// Bytes without end.
+struct Zeros;
+
+impl Serialize for Zeros {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(std::iter::repeat(0_u8))
+    }
+}
+
+#[test]
+fn bytes_without_end_are_cut() {
+    let recorder = bounded();
+    let counted = recorder.value(&Zeros)["rollout.binary"]["bytes"].as_u64();
+    assert!(counted > Some(1 << 20), "{counted:?}");
+}

@@ -306,6 +306,9 @@ impl<'w, 'a> Slot<'w, 'a> {
 /// As many bytes in a row as make a sequence binary data.
 const BINARY_FROM: usize = 64;
 
+/// Bytes of a sequence that are counted. One that goes on is taken for one that never ends.
+const MOST_BYTES: u64 = 1 << 26;
+
 /// What becomes of a container.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -426,6 +429,9 @@ impl<'w, 'a> Items<'w, 'a> {
                 match byte {
                     Some(byte) => run.push(byte),
                     None => run.push_other(),
+                }
+                if run.length() >= MOST_BYTES {
+                    return self.writer.stop();
                 }
             }
             return Ok(());

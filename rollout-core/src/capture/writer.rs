@@ -400,10 +400,17 @@ impl<'a> ValueWriter<'a> {
         self.cut = true;
         self.skipped = self.skipped.saturating_add(bytes);
         if self.skipped - self.skipped_before > (self.bound * 8).saturating_mul(COUNTED) {
-            self.stopped = true;
-            return Err(Stop::bound());
+            return self.stop();
         }
         Ok(())
+    }
+
+    /// There is no use in going on: the value is closed here.
+    #[cold]
+    pub(super) fn stop(&mut self) -> Result<(), Stop> {
+        self.cut = true;
+        self.stopped = true;
+        Err(Stop::bound())
     }
 
     /// A text, cut where it does not fit.

@@ -162,11 +162,7 @@ impl<F: Future, E> Instrumented<F, E> {
                 let _restore = Restore::enter(opened.context);
                 poll_inner(this.inner.as_mut(), cx)
             }
-            // As where nothing records: in place, so that being off costs no call.
-            State::New { .. } | State::Done(_) => match this.inner.as_mut().as_pin_mut() {
-                Some(inner) => inner.poll(cx),
-                None => Poll::Pending,
-            },
+            State::New { .. } | State::Done(_) => poll_inner(this.inner.as_mut(), cx),
         }
     }
 
@@ -209,6 +205,10 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.as_mut().project();
+        if !context::is_on() && matches!(this.state, State::New { .. }) {
+            return poll_in_place(this.inner, cx);
+        }
         let polled = self.as_mut().poll_inside(cx);
         if let Poll::Ready(value) = &polled
             && let Some((opened, finish)) = self.as_mut().take_open()
@@ -222,14 +222,23 @@ where
     }
 }
 
-/// Not inlined: it is called in several places where something records, and what it polls may be large.
-#[inline(never)]
-fn poll_inner<F: Future>(inner: Pin<&mut Option<F>>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+/// Polls in place, so that it costs no call where nothing records.
+#[inline(always)]
+fn poll_in_place<F: Future>(
+    inner: Pin<&mut Option<F>>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<F::Output> {
     match inner.as_pin_mut() {
         Some(inner) => inner.poll(cx),
         // Only a drop takes the future out, and nobody polls after that.
         None => Poll::Pending,
     }
+}
+
+/// Not inlined: it is called in several places where something records, and what it polls may be large.
+#[inline(never)]
+fn poll_inner<F: Future>(inner: Pin<&mut Option<F>>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+    poll_in_place(inner, cx)
 }
 
 #[inline(never)]

@@ -17,6 +17,7 @@
 //! }
 //! ```
 
+mod calls;
 #[cfg(feature = "reqwest")]
 mod exchange;
 #[cfg(feature = "reqwest")]
@@ -30,8 +31,7 @@ mod wrap;
 pub use rollout_core::*;
 pub use rollout_macros::{agent, observe, span, task, tool, trace};
 
-#[cfg(feature = "reqwest")]
-pub use crate::exchange::ModelCalls;
+pub use crate::calls::ModelCalls;
 #[cfg(feature = "reqwest")]
 pub use crate::integrations::reqwest::SendTraced;
 #[cfg(feature = "reqwest-middleware")]

@@ -6,6 +6,7 @@ use rollout_core::{Ending, Span, SpanBuilder, SpanEnd, SpanUpdate, TracedFuture 
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::calls::ModelCalls;
 use crate::provider::{Json, anthropic_usage, gemini_usage, openai_usage};
 
 /// A model call through a client library that no integration knows.
@@ -30,9 +31,7 @@ pub fn llm(provider: impl Into<String>) -> ModelCall {
         provider: provider.into(),
         name: None,
         model: None,
-        attributes: Vec::new(),
-        capture_input: true,
-        capture_output: true,
+        calls: ModelCalls::new(),
     }
 }
 
@@ -43,9 +42,7 @@ pub struct ModelCall {
     provider: String,
     name: Option<String>,
     model: Option<String>,
-    attributes: Vec<(String, Value)>,
-    capture_input: bool,
-    capture_output: bool,
+    calls: ModelCalls,
 }
 
 impl ModelCall {
@@ -61,23 +58,12 @@ impl ModelCall {
         self
     }
 
-    /// One attribute more. A value that cannot be serialized is left out.
-    pub fn attribute(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        if let Ok(value) = serde_json::to_value(value) {
-            self.attributes.push((key.into(), value));
+    /// What is recorded, in place of all that there is: see [`ModelCalls`]. Its provider goes before the one of [`llm`].
+    pub fn calls(mut self, calls: ModelCalls) -> Self {
+        if let Some(provider) = &calls.provider {
+            self.provider.clone_from(provider);
         }
-        self
-    }
-
-    /// Whether the request is recorded; it is unless this says otherwise.
-    pub fn capture_input(mut self, capture: bool) -> Self {
-        self.capture_input = capture;
-        self
-    }
-
-    /// Whether the answer is recorded; it is unless this says otherwise. Usage is in any case.
-    pub fn capture_output(mut self, capture: bool) -> Self {
-        self.capture_output = capture;
+        self.calls = calls;
         self
     }
 
@@ -96,7 +82,7 @@ impl ModelCall {
             return call.await;
         };
         let mut builder = builder.provider(&self.provider);
-        let request = self.capture_input.then(|| value(request)).flatten();
+        let request = self.calls.capture_input.then(|| value(request)).flatten();
         let named = request.as_ref().and_then(|request| request.text("model"));
         if let Some(model) = self.model.as_deref().or(named) {
             builder = builder.model(model);
@@ -104,7 +90,7 @@ impl ModelCall {
         if let Some(request) = &request {
             builder = builder.input(request);
         }
-        for (key, value) in &self.attributes {
+        for (key, value) in &self.calls.attributes {
             builder = builder.attribute(key, value);
         }
         let open = Open(Some(builder.start()));
@@ -130,7 +116,7 @@ impl ModelCall {
         let answer = value(answer);
         let usage = answer.as_ref().map(|answer| self.usage(answer));
         SpanEnd {
-            output: answer.filter(|_| self.capture_output),
+            output: answer.filter(|_| self.calls.capture_output),
             usage: usage.filter(|usage| !usage.is_empty()),
             ..SpanEnd::default()
         }

@@ -1,6 +1,6 @@
 //! The one door of the integrations that wrap a thing in place.
 
-use crate::exchange::ModelCalls;
+use crate::calls::ModelCalls;
 
 /// Instruments the one thing it is given and nothing global: what comes back is used as before.
 ///

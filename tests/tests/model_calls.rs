@@ -609,7 +609,11 @@ async fn a_client_that_no_integration_knows() {
                 usage: json!({ "input_tokens": 2, "cache_read_input_tokens": 5, "output_tokens": 3 }),
             })
         };
-        rollout::llm("anthropic").record(&request, call).await
+        let calls = ModelCalls::new().attribute("team", "support");
+        let call = rollout::llm("anthropic")
+            .calls(calls)
+            .record(&request, call);
+        call.await
     }
     let (reply, captured) = capture_async(by_hand(false)).await;
     assert_eq!(reply.unwrap().content, "Hi");
@@ -618,6 +622,7 @@ async fn a_client_that_no_integration_knows() {
     assert_eq!(call.model["model"], "claude-sonnet-4-5");
     assert_eq!(count(&call.usage, "input_tokens"), Some(7));
     assert_eq!(call.output.as_ref().unwrap()["content"], "Hi");
+    assert_eq!(call.attributes["team"], "support");
 
     let (reply, captured) = capture_async(by_hand(true)).await;
     assert_eq!(reply.err().unwrap().to_string(), "no route");

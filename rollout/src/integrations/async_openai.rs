@@ -16,7 +16,8 @@ use tower_layer::Layer as _;
 use tower_service::Service;
 
 use super::reqwest::{begin, told, watch};
-use crate::exchange::{Exchange, ModelCalls};
+use crate::calls::ModelCalls;
+use crate::exchange::Exchange;
 use crate::wrap::Wrap;
 
 impl Wrap for OpenAIConfig {

@@ -10,7 +10,8 @@ use reqwest::{
     Body, Client, Error, Method, Request, RequestBuilder, Response, ResponseBuilderExt as _,
 };
 
-use crate::exchange::{Exchange, ModelCalls};
+use crate::calls::ModelCalls;
+use crate::exchange::Exchange;
 
 /// Sends requests that are model calls inside a span.
 ///

@@ -5,7 +5,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
 use super::reqwest::{begin, told, watch};
-use crate::exchange::ModelCalls;
+use crate::calls::ModelCalls;
 
 /// Records the requests that are model calls, as [`SendTraced`](crate::SendTraced) does.
 ///

@@ -94,8 +94,8 @@ impl Exchange {
         }
     }
 
-    #[cfg(feature = "openai")]
     /// How often the request was sent until it was answered.
+    #[cfg(feature = "openai")]
     pub(crate) fn attempts(&mut self, attempts: u32) {
         self.attempts = attempts;
     }

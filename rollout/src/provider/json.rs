@@ -42,8 +42,8 @@ impl Json for Value {
     }
 }
 
-#[cfg(feature = "reqwest")]
 /// Appends the text of a member to the text of another object's member.
+#[cfg(feature = "reqwest")]
 pub(super) fn append_text(to: &mut Value, name: &str, more: &str) {
     if let Some(Value::String(text)) = to.get_mut(name) {
         text.push_str(more);
@@ -52,8 +52,8 @@ pub(super) fn append_text(to: &mut Value, name: &str, more: &str) {
     }
 }
 
-#[cfg(feature = "reqwest")]
 /// The item at an index that a stream names. A stream that skips far ahead is not believed.
+#[cfg(feature = "reqwest")]
 pub(super) fn slot(items: &mut Vec<Value>, index: u64) -> Option<&mut Value> {
     const MOST: usize = 4096;
     let index = usize::try_from(index).ok().filter(|index| *index < MOST)?;

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 
 use serde::Serialize;
 
-use crate::span::{Recorder, Start};
+use crate::span::{End, Recorder, Start};
 
 // Their methods are called by path, as those of any trait. The compiler then has nothing to say of a bound in a
 // function that nobody has heard of.
@@ -28,7 +28,8 @@ pub trait Argument {
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> Argument for T {
-    #[inline]
+    // Once for each type, and not again in each function that has such an argument.
+    #[inline(never)]
     fn field(&self, start: &mut Start<'_>, name: &'static str) {
         start.field(name, self);
     }
@@ -82,6 +83,10 @@ impl<T: Serialize + ?Sized> Attribute for T {
 pub trait Output {
     #[doc(hidden)]
     fn output(value: Option<&Self>, end: &mut impl Recorder);
+
+    /// The same as a function to hand on.
+    #[doc(hidden)]
+    fn record(end: &mut End<'_>, value: &Self);
 }
 
 #[diagnostic::do_not_recommend]
@@ -91,6 +96,11 @@ impl<T: Serialize + ?Sized> Output for T {
         if let Some(value) = value {
             end.value(value);
         }
+    }
+
+    #[inline(never)]
+    fn record(end: &mut End<'_>, value: &Self) {
+        end.output(value);
     }
 }
 
@@ -103,6 +113,10 @@ impl<T: Serialize + ?Sized> Output for T {
 pub trait DebugOutput {
     #[doc(hidden)]
     fn output(value: Option<&Self>, end: &mut impl Recorder);
+
+    /// The same as a function to hand on.
+    #[doc(hidden)]
+    fn record(end: &mut End<'_>, value: &Self);
 }
 
 #[diagnostic::do_not_recommend]
@@ -112,5 +126,9 @@ impl<T: Debug + ?Sized> DebugOutput for T {
         if let Some(value) = value {
             end.debug(value);
         }
+    }
+
+    fn record(end: &mut End<'_>, value: &Self) {
+        end.output_debug(value);
     }
 }

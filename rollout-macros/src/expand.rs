@@ -13,7 +13,7 @@ use crate::capture::hold_receiver;
 use crate::failure::error_may_borrow;
 use crate::function::Attribute;
 use crate::kind::Macro;
-use crate::model::{Flow, Plan, Through, output_position};
+use crate::model::{Flow, Input, Plan, Through, output_position};
 use crate::options::Flush;
 use crate::pinned::{PinnedBlock, assigned, future_output};
 use crate::shape::{Shape, never_result, ungroup};
@@ -84,6 +84,16 @@ fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
         let value = quote_spanned!(mixed()=> let value = #value;);
         (rewritten(plan, true, None), value)
     };
+    if gives == Shape::Value && !late {
+        let show = show(plan);
+        let body = quote_spanned! {mixed()=>
+            let mut span = #begin;
+            #value
+            if span.is_open() { #show }
+            value
+        };
+        return function(plan, &signature, &body);
+    }
     let method = match gives {
         Shape::Value | Shape::Asked => "follow",
         Shape::Future => "future",
@@ -107,7 +117,16 @@ fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
 
 /// How the span of a function begins that is not async.
 fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
-    let (runtime, site, start) = (&plan.runtime, site(plan), start(plan));
+    let (runtime, site) = (&plan.runtime, site(plan));
+    if gives == Shape::Value
+        && !late
+        && let Some(arguments) = only_arguments(plan)
+    {
+        return quote_spanned! {mixed()=>
+            if #runtime::is_on() { #runtime::enter_with_arguments(#site, #arguments) } else { #runtime::Entered::NOTHING }
+        };
+    }
+    let start = start(plan);
     let with = (!start.is_empty()).then(|| quote_spanned!(mixed()=> , |start| { #start }));
     match gives {
         Shape::Value | Shape::Stream | Shape::Iterator if late => {
@@ -168,7 +187,12 @@ fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
     };
     let start = start(plan);
     let with_input = !start.is_empty();
-    let begin = with_input.then(|| quote_spanned!(mixed()=> #runtime::begin(|start| { #start });));
+    let begin = with_input.then(|| match only_arguments(plan) {
+        Some(arguments) => {
+            quote_spanned!(mixed()=> #runtime::begin_with_arguments(#arguments);)
+        }
+        None => quote_spanned!(mixed()=> #runtime::begin(|start| { #start });),
+    });
     let hold = hold_receiver(signature);
     let bind = plan.parameters.iter().map(|parameter| &parameter.inner);
     let bound = if plan.reads_patterns {
@@ -465,6 +489,29 @@ fn line(span: Span) -> TokenStream {
     quote_spanned!(mixed()=> ::core::line!())
 }
 
+/// The names and values of what is recorded on entry, if that is nothing but arguments. That costs the compiler much
+/// less than a closure.
+fn only_arguments(plan: &Plan<'_>) -> Option<TokenStream> {
+    let options = plan.options;
+    let more = !options.attributes.is_empty()
+        || !options.tags.is_empty()
+        || !options.identifiers.is_empty();
+    let plain = |input: &Input| input.through == Through::Serialize;
+    if plan.inputs.is_empty() || more || !plan.inputs.iter().all(plain) {
+        return None;
+    }
+    let mut names = TokenStream::new();
+    let mut values = TokenStream::new();
+    for input in &plan.inputs {
+        let (cfg, ident) = (&input.cfg, &input.ident);
+        let name = ident.unraw().to_string();
+        let here = mixed().located_at(ident.span());
+        names.append_all(quote_spanned!(here=> #cfg #name,));
+        values.append_all(quote_spanned!(here=> #cfg &#ident,));
+    }
+    Some(quote_spanned!(mixed()=> &[#names], &[#values]))
+}
+
 /// What is recorded on entry, as statements on `start`.
 fn start(plan: &Plan<'_>) -> TokenStream {
     let runtime = &plan.runtime;
@@ -515,7 +562,8 @@ fn finish(plan: &Plan<'_>) -> TokenStream {
         }
     };
     if nothing {
-        return quote_spanned!(mixed()=> |_, _| {});
+        let runtime = &plan.runtime;
+        return quote_spanned!(mixed()=> #runtime::nothing);
     }
     match plan.output {
         None => {
@@ -533,27 +581,59 @@ fn gives_value(plan: &Plan<'_>) -> bool {
     }
 }
 
+/// Whether the value is no `Result`, which its spelling says.
+fn gives_plain_value(plan: &Plan<'_>) -> bool {
+    match &plan.function.signature.output {
+        ReturnType::Type(_, ty) => gives_value(plan) && never_result(ty),
+        ReturnType::Default => false,
+    }
+}
+
+fn capturing(through: Through, span: Span) -> Ident {
+    let name = match through {
+        Through::Serialize => "Output",
+        Through::Debug => "DebugOutput",
+    };
+    Ident::new(name, span)
+}
+
+/// What ends the span of a call that has given its `value`, as statements: no closure, and nothing generic but by the
+/// type of the value. The tokens lie where those of [`looked_at`] do.
+fn show(plan: &Plan<'_>) -> TokenStream {
+    let (first, last) = output_position(&plan.function.signature.output);
+    let runtime_there = respan(&plan.runtime, first);
+    let shown = if gives_plain_value(plan) {
+        let value = quote_spanned!(last=> (&value));
+        quote_spanned!(first=> #runtime_there::some #value)
+    } else {
+        let outcome = outcome(plan);
+        let value = quote_spanned!(last=> (&mut span));
+        quote_spanned!(first=> #runtime_there::#outcome::new(&value).finish #value)
+    };
+    match plan.output {
+        None => quote_spanned!(mixed()=> #shown;),
+        Some(through) => {
+            let trait_ = capturing(through, first);
+            let output = Ident::new("output", last);
+            quote_spanned!(first=> #runtime_there::#trait_::#output(#shown, &mut span);)
+        }
+    }
+}
+
 /// Asks the value by its type whether it failed, and records it if not. A value that cannot be
 /// captured is an error at the return type, so the tokens of this expression lie there.
 fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
     let (first, last) = output_position(&plan.function.signature.output);
-    let plain = match &plan.function.signature.output {
-        ReturnType::Type(_, ty) => gives_value(plan) && never_result(ty),
-        ReturnType::Default => false,
-    };
+    let plain = gives_plain_value(plan);
     let runtime_there = respan(&plan.runtime, first);
-    let value = if plain {
-        let value = quote_spanned!(last=> (value));
-        quote_spanned!(first=> #runtime_there::some #value)
-    } else {
-        let outcome = outcome(plan);
-        let value = quote_spanned!(last=> (end));
-        quote_spanned!(first=> #runtime_there::#outcome::new(value).finish #value)
-    };
-    let trait_ = match through {
-        Through::Serialize => Ident::new("Output", first),
-        Through::Debug => Ident::new("DebugOutput", first),
-    };
+    let trait_ = capturing(through, first);
+    if plain {
+        let record = Ident::new("record", last);
+        return quote_spanned!(first=> #runtime_there::#trait_::#record);
+    }
+    let outcome = outcome(plan);
+    let value = quote_spanned!(last=> (end));
+    let value = quote_spanned!(first=> #runtime_there::#outcome::new(value).finish #value);
     let output = Ident::new("output", last);
     quote_spanned!(first=> |end, value| #runtime_there::#trait_::#output(#value, end))
 }

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::ops::Deref;
 
-use crate::span::Recorder;
+use crate::span::{End, Recorder};
 
 /// A value whose spelling rules out that it is a `Result`.
 #[inline]
@@ -22,6 +22,10 @@ pub fn some<T: ?Sized>(value: &T) -> Option<&T> {
 pub fn once<R>(body: impl FnOnce() -> R) -> R {
     body()
 }
+
+/// Records nothing of what came out.
+#[inline]
+pub fn nothing<T: ?Sized>(_: &mut End<'_>, _: &T) {}
 
 /// Tells inference the type of an async block. Never called.
 pub fn returned<R>() -> R {

@@ -4,7 +4,7 @@ mod dispatch;
 
 pub use self::dispatch::{
     Identifier, OfDebug, OfDeref, OfDisplay, OfNothing, OfValue, Outcome, PlainIdentifier,
-    identifier, once, returned, some,
+    identifier, nothing, once, returned, some,
 };
 pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
 pub use crate::site::{CallSite, Flush, Kind};
@@ -12,6 +12,7 @@ pub use crate::span::{
     Async, Begin, Begins, Boxed, End, Entered, Flushed, FlushedInPlace, FlushedInPlaceReturns,
     FlushedReturns, Flushes, FlushesInPlace, Flushing, FlushingInPlace, FollowItems, FutureBox,
     Instrumented, InstrumentedIter, InstrumentedStream, Item, ItemBox, Late, Opening, Prepared,
-    Recorder, Returns, Start, StillOpen, Value, begin, enter, enter_with, future, future_of,
-    future_with_input, iterator_of, prepare, stream_of,
+    Recorder, Returns, Start, StillOpen, Value, begin, begin_with_arguments, enter, enter_with,
+    enter_with_arguments, future, future_of, future_with_input, is_on, iterator_of, prepare,
+    stream_of,
 };

@@ -10,7 +10,8 @@ use pin_project::{pin_project, pinned_drop};
 use super::opened::{self, Opened};
 use super::record::EndStatus;
 use super::start::{End, Start};
-use crate::context::{self, Restore};
+use crate::context::{self, Context};
+use crate::recordable::Argument;
 use crate::site::{CallSite, Flush};
 
 /// A future inside a span: opened at the first poll, current during polls, ended with the value, or as `cancelled`
@@ -20,20 +21,18 @@ use crate::site::{CallSite, Flush};
 pub struct Instrumented<F: Future, E> {
     #[pin]
     inner: Option<F>,
-    state: State<E>,
+    finish: Option<E>,
+    state: State,
 }
 
-enum State<E> {
+/// How far it is: what is known of it without its type, so that all that is done with it is compiled once for all.
+enum State {
     /// Not polled yet.
     New {
         site: &'static CallSite,
-        finish: E,
         start: Starts,
     },
-    Open {
-        opened: Opened,
-        finish: E,
-    },
+    Open(Opened),
     /// Nothing is recorded, or all is; then by this client.
     Done(u32),
 }
@@ -85,7 +84,6 @@ where
 }
 
 /// The first statement inside [`future_with_input`]: opens the span with its arguments.
-#[inline]
 pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
     if let Handoff::Wanted(site) = HANDOFF.get() {
         let opened = opened::open(site, start);
@@ -97,6 +95,12 @@ pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
             None => Handoff::None,
         });
     }
+}
+
+/// [`begin`] with these arguments.
+#[inline(never)]
+pub fn begin_with_arguments(names: &[&'static str], values: &[&dyn Argument]) {
+    begin(|start| start.arguments(names, values));
 }
 
 /// What a function captured that returns a future.
@@ -142,48 +146,44 @@ impl<F: Future, E> Instrumented<F, E> {
     pub(super) fn new(site: &'static CallSite, finish: E, inner: F, start: Starts) -> Self {
         Self {
             inner: Some(inner),
-            state: State::New {
-                site,
-                finish,
-                start,
-            },
+            finish: Some(finish),
+            state: State::New { site, start },
         }
     }
 
     /// Polls what is inside, in the span.
     #[inline(always)]
     pub(super) fn poll_inside(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        match this.state {
-            State::New { .. } if context::is_on() => {
-                first_poll(this.inner.as_mut(), this.state, cx)
-            }
-            State::Open { opened, .. } => {
-                let _restore = Restore::enter(opened.context);
-                poll_inner(this.inner.as_mut(), cx)
-            }
-            State::New { .. } | State::Done(_) => poll_inner(this.inner.as_mut(), cx),
+        let this = self.project();
+        // Nothing but this is generic, and there is one place that polls: what is inside may be large.
+        let _inside = if context::is_on() || !matches!(this.state, State::New { .. }) {
+            Inside::enter(this.state)
+        } else {
+            None
+        };
+        match this.inner.as_pin_mut() {
+            Some(inner) => inner.poll(cx),
+            // Only a drop takes the future out, and nobody polls after that.
+            None => Poll::Pending,
         }
     }
 
     /// The span, if there is one, for somebody else to end.
     #[inline(always)]
     pub(super) fn take_open(self: Pin<&mut Self>) -> Option<(Opened, E)> {
-        let state = self.project().state;
-        let State::Open { .. } = state else {
+        let this = self.project();
+        let State::Open(opened) = *this.state else {
             return None;
         };
-        match std::mem::replace(state, State::Done(0)) {
-            State::Open { opened, finish } => Some((opened, finish)),
-            State::New { .. } | State::Done(_) => None,
-        }
+        *this.state = State::Done(0);
+        Some((opened, this.finish.take()?))
     }
 
     /// Whose flush its end waits for, and how long. Asked before the first poll.
     pub(super) fn flush(&self) -> Flush {
         match &self.state {
             State::New { site, .. } => site.flush,
-            State::Open { .. } | State::Done(_) => Flush::No,
+            State::Open(_) | State::Done(_) => Flush::No,
         }
     }
 
@@ -191,7 +191,7 @@ impl<F: Future, E> Instrumented<F, E> {
     pub(super) fn recorded_by(&self) -> u32 {
         match self.state {
             State::Done(client) => client,
-            State::New { .. } | State::Open { .. } => 0,
+            State::New { .. } | State::Open(_) => 0,
         }
     }
 }
@@ -205,93 +205,90 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let this = self.as_mut().project();
-        if !context::is_on() && matches!(this.state, State::New { .. }) {
-            return poll_in_place(this.inner, cx);
-        }
         let polled = self.as_mut().poll_inside(cx);
-        if let Poll::Ready(value) = &polled
-            && let Some((opened, finish)) = self.as_mut().take_open()
-        {
-            opened::close(&opened, EndStatus::Ok, |end| finish(end, value));
-            if opened.is_sampled() {
-                *self.project().state = State::Done(opened.context.client);
+        if let Poll::Ready(value) = &polled {
+            let this = self.project();
+            if let State::Open(_) = this.state {
+                end(this.state, &mut |end| {
+                    if let Some(finish) = this.finish.take() {
+                        finish(end, value);
+                    }
+                });
             }
         }
         polled
     }
 }
 
-/// Polls in place, so that it costs no call where nothing records.
-#[inline(always)]
-fn poll_in_place<F: Future>(
-    inner: Pin<&mut Option<F>>,
-    cx: &mut TaskContext<'_>,
-) -> Poll<F::Output> {
-    match inner.as_pin_mut() {
-        Some(inner) => inner.poll(cx),
-        // Only a drop takes the future out, and nobody polls after that.
-        None => Poll::Pending,
+/// Ends the span with the value.
+#[inline(never)]
+fn end(state: &mut State, finish: &mut dyn FnMut(&mut End<'_>)) {
+    if let State::Open(opened) = std::mem::replace(state, State::Done(0)) {
+        opened::close_with(&opened, EndStatus::Ok, finish);
+        if opened.is_sampled() {
+            *state = State::Done(opened.context.client);
+        }
     }
 }
 
-/// Not inlined: it is called in several places where something records, and what it polls may be large.
-#[inline(never)]
-fn poll_inner<F: Future>(inner: Pin<&mut Option<F>>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-    poll_in_place(inner, cx)
+/// During a poll: the span is current.
+struct Inside<'a> {
+    outer: Context,
+    /// What the first poll waits for that [`begin`] opens, and who waited before.
+    handoff: Option<(Handoff, &'a mut State)>,
 }
 
-#[inline(never)]
-fn first_poll<F: Future, E>(
-    inner: Pin<&mut Option<F>>,
-    state: &mut State<E>,
-    cx: &mut TaskContext<'_>,
-) -> Poll<F::Output> {
-    let State::New {
-        site,
-        finish,
-        start,
-    } = std::mem::replace(state, State::Done(0))
-    else {
-        return poll_inner(inner, cx);
-    };
-    let opened = match start {
-        Starts::Inner => {
-            let _restore = Restore::enter(context::current());
-            let _handoff = TakeHandoff {
-                outer: HANDOFF.replace(Handoff::Wanted(site)),
-                state,
-                finish: Some(finish),
-            };
-            return poll_inner(inner, cx);
+impl<'a> Inside<'a> {
+    #[inline(never)]
+    fn enter(state: &'a mut State) -> Option<Self> {
+        if let State::New { .. } = state {
+            return Self::first(state);
         }
-        Starts::Wrapper => opened::open(site, |_| {}),
-        Starts::Prepared(payload) => {
-            opened::open(site, |start| start.payload().extend_from_slice(&payload))
+        match state {
+            State::Open(opened) => Some(Self {
+                outer: context::replace(opened.context),
+                handoff: None,
+            }),
+            State::New { .. } | State::Done(_) => None,
         }
-    };
-    let Some(opened) = opened else {
-        return poll_inner(inner, cx);
-    };
-    let _restore = Restore::enter(opened.context);
-    *state = State::Open { opened, finish };
-    poll_inner(inner, cx)
+    }
+
+    /// At the first poll, the span is opened.
+    #[cold]
+    fn first(state: &'a mut State) -> Option<Self> {
+        let State::New { site, start } = std::mem::replace(state, State::Done(0)) else {
+            return None;
+        };
+        let opened = match start {
+            Starts::Inner => {
+                return Some(Self {
+                    outer: context::current(),
+                    handoff: Some((HANDOFF.replace(Handoff::Wanted(site)), state)),
+                });
+            }
+            Starts::Wrapper => opened::open(site, |_| {}),
+            Starts::Prepared(payload) => {
+                opened::open(site, |start| start.payload().extend_from_slice(&payload))
+            }
+        }?;
+        *state = State::Open(opened);
+        Some(Self {
+            outer: context::replace(opened.context),
+            handoff: None,
+        })
+    }
 }
 
-/// After the first poll, also one that panics: takes over the span that [`begin`] opened.
-struct TakeHandoff<'a, E> {
-    outer: Handoff,
-    state: &'a mut State<E>,
-    finish: Option<E>,
-}
-
-impl<E> Drop for TakeHandoff<'_, E> {
+impl Drop for Inside<'_> {
+    #[inline(never)]
     fn drop(&mut self) {
-        if let Handoff::Opened(opened) = HANDOFF.replace(self.outer)
-            && let Some(finish) = self.finish.take()
+        // Also where the first poll panics, the span is taken over that was opened in it.
+        if let Some((outer, state)) = self.handoff.take()
+            && let Handoff::Opened(opened) = HANDOFF.replace(outer)
         {
-            *self.state = State::Open { opened, finish };
+            *state = State::Open(opened);
         }
+        context::replace(self.outer);
     }
 }
 
@@ -299,9 +296,13 @@ impl<E> Drop for TakeHandoff<'_, E> {
 impl<F: Future, E> PinnedDrop for Instrumented<F, E> {
     #[inline]
     fn drop(self: Pin<&mut Self>) {
-        let this = self.project();
-        if let State::Open { .. } = this.state {
-            cancel(this.inner, this.state);
+        let mut this = self.project();
+        if let State::Open(_) = this.state {
+            // What the future holds is dropped inside its span.
+            let inside = Inside::enter(this.state);
+            this.inner.set(None);
+            drop(inside);
+            cancel(this.state);
         }
     }
 }
@@ -309,12 +310,8 @@ impl<F: Future, E> PinnedDrop for Instrumented<F, E> {
 /// Ends the span of a future that is dropped before it is done.
 #[cold]
 #[inline(never)]
-fn cancel<F, E>(mut inner: Pin<&mut Option<F>>, state: &mut State<E>) {
-    if let State::Open { opened, .. } = std::mem::replace(state, State::Done(0)) {
-        // What the future holds is dropped inside its span.
-        let restore = Restore::enter(opened.context);
-        inner.set(None);
-        drop(restore);
+fn cancel(state: &mut State) {
+    if let State::Open(opened) = std::mem::replace(state, State::Done(0)) {
         let status = opened::status_of_drop(&opened, EndStatus::Cancelled);
         opened::close(&opened, status, |_| {});
     }

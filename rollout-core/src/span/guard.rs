@@ -1,13 +1,19 @@
 //! The guard of synchronous code.
 
 use std::cell::RefCell;
+use std::error::Error;
+use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
+
+use serde::Serialize;
 
 use super::opened::{self, Opened};
 use super::record::EndStatus;
+use super::recorder::Recorder;
 use super::start::{End, Start};
 use super::stream::{InstrumentedIter, InstrumentedStream, Item};
 use crate::context::{self, Context};
+use crate::recordable::Argument;
 use crate::site::{CallSite, Flush};
 
 /// A span that this thread is inside of. Its drop ends the span: as `panic` while unwinding, else as ok.
@@ -87,8 +93,27 @@ pub fn enter_with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -
     }
 }
 
+/// Opens a span with these arguments and enters it. Asked for only where something [is recorded](is_on).
+#[inline(never)]
+pub fn enter_with_arguments(
+    site: &'static CallSite,
+    names: &[&'static str],
+    values: &[&dyn Argument],
+) -> Entered {
+    Entered::with(site, &mut |start: &mut Start<'_>| {
+        start.arguments(names, values);
+    })
+}
+
+/// Whether anything may be recorded at all.
+#[inline(always)]
+pub fn is_on() -> bool {
+    context::is_on()
+}
+
 impl Entered {
-    pub(super) const NOTHING: Self = Self {
+    /// No span: nothing is recorded.
+    pub const NOTHING: Self = Self {
         opened: None,
         stays: PhantomData,
     };
@@ -190,6 +215,12 @@ impl Entered {
         }
     }
 
+    /// Whether there is a span to end.
+    #[inline(always)]
+    pub fn is_open(&self) -> bool {
+        self.opened.is_some()
+    }
+
     /// Shows what the body has given to `finish`, ends the span and hands the value on.
     #[inline]
     pub fn follow<R>(&mut self, value: R, finish: impl FnOnce(&mut End<'_>, &R)) -> R {
@@ -226,6 +257,24 @@ impl Entered {
     pub(super) fn stay_open(&mut self) -> Option<Opened> {
         self.leave();
         self.opened.take()
+    }
+}
+
+/// What came out of the call ends its span.
+impl Recorder for Entered {
+    #[inline(never)]
+    fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.end(&mut |end| end.output(value));
+    }
+
+    #[inline(never)]
+    fn debug<T: Debug + ?Sized>(&mut self, value: &T) {
+        self.end(&mut |end| end.output_debug(value));
+    }
+
+    #[inline(never)]
+    fn error(&mut self, type_name: &str, message: &dyn Display, source: Option<&dyn Error>) {
+        self.end(&mut |end| end.error(type_name, message, source));
     }
 }
 

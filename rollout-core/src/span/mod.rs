@@ -28,8 +28,10 @@ pub use call::{
     future_of, iterator_of, stream_of,
 };
 pub use flushed::{Flushed, FlushedInPlace};
-pub use future::{Instrumented, Prepared, begin, future, future_with_input, prepare};
-pub use guard::{Entered, enter, enter_with};
+pub use future::{
+    Instrumented, Prepared, begin, begin_with_arguments, future, future_with_input, prepare,
+};
+pub use guard::{Entered, enter, enter_with, enter_with_arguments, is_on};
 pub use handle::{Span, SpanBuilder, SpanEnd};
 pub use later::Ending;
 pub use opening::Opening;

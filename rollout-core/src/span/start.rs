@@ -11,6 +11,7 @@ use super::update::TraceUpdate;
 use crate::capture::{ValueWriter, append_bytes};
 use crate::client::Settings;
 use crate::event::Usage;
+use crate::recordable::Argument;
 
 /// Bytes that are kept of an error's message and of each of its sources.
 const MESSAGE_BYTES: usize = 8 * 1024;
@@ -41,6 +42,13 @@ impl<'a> Start<'a> {
     pub fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         if self.takes_arguments() {
             self.writer.argument(name, value);
+        }
+    }
+
+    /// Arguments by their names.
+    pub fn arguments(&mut self, names: &[&'static str], values: &[&dyn Argument]) {
+        for (name, value) in names.iter().zip(values) {
+            value.field(self, name);
         }
     }
 

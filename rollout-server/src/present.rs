@@ -47,6 +47,17 @@ pub fn count(n: u64) -> String {
     }
 }
 
+/// What a trace has lost, by reason: `12 events (10 spool full, 2 queue full)`. `None` where that is nothing.
+pub fn dropped<'a>(counts: impl Iterator<Item = (&'a str, u64)>) -> Option<String> {
+    let (mut total, mut reasons) = (0_u64, Vec::new());
+    for (reason, lost) in counts.filter(|(_, lost)| *lost > 0) {
+        total = total.saturating_add(lost);
+        reasons.push(format!("{} {}", count(lost), reason.replace('_', " ")));
+    }
+    let events = if total == 1 { "event" } else { "events" };
+    (total > 0).then(|| format!("{} {events} ({})", count(total), reasons.join(", ")))
+}
+
 /// US dollars; below one dollar with four digits, since a call costs fractions of a cent.
 pub fn cost(usd: f64) -> String {
     if usd == 0.0 {

@@ -16,6 +16,9 @@ pub(crate) const ERROR_MESSAGE: &str = "rollout.error.message";
 pub(crate) const ERROR_CHAIN: &str = "rollout.error.chain";
 /// Where the sizes of cut payloads ride, an object.
 pub(crate) const TRUNCATED: &str = "rollout.truncated";
+/// Where it rides how many events of the trace were lost, an object with a count for each reason. The trace has an
+/// attribute for each.
+pub(crate) const DROPPED: &str = "rollout.dropped";
 /// Where the source location rides.
 pub(crate) const CODE: [&str; 3] = ["code.file.path", "code.line.number", "code.function.name"];
 
@@ -68,6 +71,9 @@ impl<'a> Attributes<'a> {
                 .tags
                 .extend(read::<Vec<String>>(value).into_iter().flatten()),
             "rollout.trace.metadata" => self.trace_members.extend(members(value)),
+            DROPPED => self.trace_members.extend(
+                members(value).map(|(reason, count)| (format!("{DROPPED}.{reason}").into(), count)),
+            ),
             "rollout.metadata" => self.members.extend(members(value)),
             "rollout.tags" | "tags" => {
                 self.tags
@@ -130,12 +136,11 @@ impl<'a> Attributes<'a> {
     }
 }
 
-fn members(object: &str) -> Vec<Member<'_>> {
+fn members(object: &str) -> impl Iterator<Item = Member<'_>> {
     let object: BTreeMap<Cow<'_, str>, &RawValue> = read(object).unwrap_or_default();
-    let members = object
+    object
         .into_iter()
-        .map(|(name, value)| (name, value.get().into()));
-    members.collect()
+        .map(|(name, value)| (name, value.get().into()))
 }
 
 /// Reads a JSON text as a type; `None` where it is of another.

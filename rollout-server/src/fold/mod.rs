@@ -14,7 +14,9 @@ use attributes::Attributes;
 use jiff::Timestamp;
 use rollout_core::event::{Agent, Context, Event, EventType, Links, RawObject, Usage};
 
-pub(crate) use attributes::{CODE, ERROR_CHAIN, ERROR_MESSAGE, Member, REPEATED, TRUNCATED, read};
+pub(crate) use attributes::{
+    CODE, DROPPED, ERROR_CHAIN, ERROR_MESSAGE, Member, REPEATED, TRUNCATED, read,
+};
 pub(crate) use span::{SpanState, Tally};
 pub(crate) use state::{LifeState, Members, Said};
 pub(crate) use trace::TraceState;

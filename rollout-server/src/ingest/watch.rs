@@ -1,9 +1,10 @@
 //! Reads a spool directory as programs write to it.
 //!
 //! A spool is `DIR/spool/WRITER/NUMBER.ndjson`: a folder for each process, which holds `lock`
-//! while it lives, with segments of events, one a line, that are only appended to. How far each
-//! is read stands in the store, and moves in one transaction with the events: so any number of
-//! processes may read one spool into one store.
+//! while it lives, with segments of events, one a line, that are only appended to. What stays of
+//! one when there is no room is written under a number between its own and that of the next, and
+//! then it goes. How far each is read stands in the store, and moves in one transaction with the
+//! events: so any number of processes may read one spool into one store.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -22,6 +23,10 @@ use crate::store::{Origin, SpoolPosition, SpoolRange, Store, StoreError};
 const PACE: Duration = Duration::from_millis(50);
 /// Bytes that are read and committed at a time; a longer line is read whole.
 const CHUNK: u64 = 4 << 20;
+
+/// How often a folder is listed again at once because a segment in it has gone; then it is left to
+/// the next look.
+const MOST_LISTINGS: u32 = 16;
 
 /// Reads what is in the spool below `dir` into the store, once, and marks what processes that
 /// are gone have left open.
@@ -148,11 +153,8 @@ impl Spool {
         }
         // Asked first: what is read after that is all there will ever be.
         let gone = is_gone(&folder);
-        for (number, path) in segments.range(position.segment..) {
-            if *number > position.segment {
-                (position.segment, position.offset) = (*number, 0);
-            }
-            self.sync_segment(position, path)?;
+        if !self.sync_segments(position, segments)? {
+            return Ok(());
         }
         if gone {
             if !position.gone {
@@ -164,20 +166,48 @@ impl Spool {
         Ok(())
     }
 
+    /// Returns whether all that was there is read.
+    fn sync_segments(
+        &self,
+        position: &mut SpoolPosition,
+        mut segments: BTreeMap<u64, PathBuf>,
+    ) -> Result<bool, StoreError> {
+        let folder = self.root.join(&position.writer);
+        'listing: for _ in 0..MOST_LISTINGS {
+            for (number, path) in segments.range(position.segment..) {
+                if *number > position.segment {
+                    (position.segment, position.offset) = (*number, 0);
+                }
+                if !self.sync_segment(position, path)? {
+                    // What stays of it was there before it went, with a number that comes next.
+                    segments = self::segments(&folder);
+                    continue 'listing;
+                }
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Reads the whole lines that are there. What follows the last line break is either not
     /// written yet, or never will be.
-    fn sync_segment(&self, position: &mut SpoolPosition, path: &Path) -> Result<(), StoreError> {
-        // A segment that is gone was delivered or dropped, one that cannot be read is tried again.
-        let Ok(mut file) = File::open(path) else {
-            return Ok(());
+    /// Returns `false` for a segment that is gone.
+    fn sync_segment(&self, position: &mut SpoolPosition, path: &Path) -> Result<bool, StoreError> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                log::warn!("cannot read {}: {error}", path.display());
+                return Ok(true);
+            }
         };
         loop {
             let lines = match whole_lines(&mut file, position.offset) {
-                Ok(lines) if lines.is_empty() => return Ok(()),
+                Ok(lines) if lines.is_empty() => return Ok(true),
                 Ok(lines) => lines,
                 Err(error) => {
                     log::warn!("cannot read {}: {error}", path.display());
-                    return Ok(());
+                    return Ok(true);
                 }
             };
             let mut events = Vec::new();

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use rollout_core::event::{RawJson, Usage};
 use serde::{Deserialize, Serialize};
 
+use crate::fold::{DROPPED, read};
+
 /// One page of the list of traces, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TracePage {
@@ -100,6 +102,16 @@ pub struct TraceDetail {
     pub links: Vec<TraceLink>,
     /// Metrics, scores, errors and whatever else was reported outside of its spans.
     pub events: Vec<EventRow>,
+}
+
+impl TraceDetail {
+    /// How many of its events were lost before they got here, by reason, as far as anybody has said so.
+    pub fn dropped(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.metadata.iter().filter_map(|(name, count)| {
+            let reason = name.strip_prefix(DROPPED)?.strip_prefix('.')?;
+            Some((reason, read(count.as_str())?))
+        })
+    }
 }
 
 /// Where and for whom a trace ran.

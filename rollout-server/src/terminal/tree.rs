@@ -80,6 +80,9 @@ fn head(out: &mut dyn Write, trace: &TraceDetail) -> io::Result<()> {
     if summary.error_count > 0 {
         facts.push(Painted(ERROR, counted(summary.error_count, "error")));
     }
+    if let Some(lost) = present::dropped(trace.dropped()) {
+        facts.push(Painted(ERROR, format_args!("lost {}", plain(&lost, NAME))));
+    }
     facts.extend(token_words(&summary.usage));
     facts.extend(summary.cost_usd.map(present::cost));
     writeln!(out, "{facts}")?;

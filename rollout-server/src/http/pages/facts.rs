@@ -90,6 +90,7 @@ impl Facts {
                 href: None,
             }));
         };
+        plain("lost", present::dropped(trace.dropped()));
         plain("tokens", token_words(summary));
         plain("cost", summary.cost_usd.map(present::cost));
         let filters = [

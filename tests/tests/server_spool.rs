@@ -238,3 +238,103 @@ fn several_readers_of_one_folder_store_everything_once() {
         assert_eq!(store.spans("t", 0, 1000).unwrap().unwrap().total, 200);
     }
 }
+
+/// A program makes room while its spool is read: what stays moves to files of other numbers.
+#[test]
+fn what_stays_when_room_is_made_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_store(dir.path()).unwrap();
+    let client = rollout::Client::builder()
+        .dir(dir.path())
+        .max_spool_bytes(128 << 10)
+        .build()
+        .unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (long, short) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Acquire) {
+                sync_once(dir.path(), &store).unwrap();
+            }
+        });
+        let long = client.trace("long").start();
+        for number in 0..400 {
+            long.span("task").name("step").in_scope(|_| ());
+            client.trace(format!("short {number}")).start().end();
+            if number % 8 == 0 {
+                client.blocking_flush(std::time::Duration::ZERO).unwrap();
+            }
+        }
+        let id = long.id().unwrap().to_string();
+        long.end();
+        client
+            .blocking_flush(std::time::Duration::from_secs(30))
+            .unwrap();
+        done.store(true, std::sync::atomic::Ordering::Release);
+        reader.join().unwrap();
+        (id, client.stats())
+    });
+    assert!(short.events_lost() > 0);
+    sync_once(dir.path(), &store).unwrap();
+    // Whatever is there now was there at some time before, whoever has looked then.
+    let mut files: Vec<PathBuf> = Vec::new();
+    for writer in fs::read_dir(dir.path().join("spool")).unwrap() {
+        if let Ok(entries) = fs::read_dir(writer.unwrap().path()) {
+            files.extend(entries.map(|entry| entry.unwrap().path()));
+        }
+    }
+    let mut seen = 0;
+    for file in files {
+        if file.extension().is_none_or(|end| end != "ndjson") {
+            continue;
+        }
+        for line in fs::read_to_string(file).unwrap().lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let trace = store.trace(event["trace_id"].as_str().unwrap()).unwrap();
+            let trace = trace.expect("it was in the spool, so it is in the store");
+            if event["event_type"] == "trace.end" {
+                assert_eq!(trace.summary.status, "ok");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 10, "{seen}");
+    assert!(store.trace(&long).unwrap().is_some());
+}
+
+#[test]
+fn a_trace_of_which_part_was_lost_says_so() {
+    let server = TestServer::start();
+    server.take(&[
+        json!({
+            "event_id": "evt_lost_1", "event_type": "span.update", "trace_id": "t",
+            "attributes": { "rollout.dropped": { "spool_full": 10 } },
+        }),
+        span_start("t", "later"),
+        json!({
+            "event_id": "evt_2", "event_type": "trace.end", "trace_id": "t", "status": "ok",
+            "attributes": { "rollout.dropped": { "queue_full": 2 } },
+        }),
+    ]);
+    let trace = server.get_json("/api/v1/traces/t");
+    assert_eq!(trace["metadata"]["rollout.dropped.spool_full"], 10);
+    assert_eq!(trace["metadata"]["rollout.dropped.queue_full"], 2);
+    let page = server.get("/traces/t");
+    assert!(
+        page.body
+            .contains("12 events (2 queue full, 10 spool full)")
+    );
+    let store = open_store(server.dir()).unwrap();
+    let trace = store.trace("t").unwrap().unwrap();
+    let mut text = Vec::new();
+    let tree = rollout_server::terminal::TraceTree {
+        trace: &trace,
+        spans: &[],
+        total: 0,
+    };
+    rollout_server::terminal::write_tree(&mut text, tree, 120).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.contains("lost 12 events (2 queue full, 10 spool full)"),
+        "{text}"
+    );
+}

@@ -447,7 +447,8 @@ pub(super) static SETTINGS: &[Setting] = &[
             range: 64 * KIB..=1024 * GIB,
             to: |c| &mut c.max_spool_bytes
         },
-        "The most that the spool may take on disk; the oldest events go first, and are counted."
+        "The most that the spool may take on disk, over all processes that write below one \
+         directory; the oldest whole traces go first, and are counted."
     ),
     setting!(
         "capture_input",

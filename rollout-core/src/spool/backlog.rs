@@ -15,10 +15,10 @@ use super::segment::{self, Chunk, Data, Limit};
 pub(crate) struct Backlog {
     folder: Arc<Folder>,
     exporter: String,
-    segments: VecDeque<(u32, PathBuf, u64)>,
+    segments: VecDeque<(u64, PathBuf, u64)>,
     position: Position,
-    /// Where the position goes once the chunk that was read last is handed over.
-    next: Position,
+    /// Bytes from there on that were read and are yet to be handed over.
+    taken: u64,
 }
 
 /// Adopts every dead writer's folder below `dir` that one of `exporters` has not finished.
@@ -44,7 +44,7 @@ pub(crate) fn adopt(dir: &Path, exporters: &[String]) -> Vec<Backlog> {
                     exporter: name.clone(),
                     segments: segments.clone().into(),
                     position,
-                    next: position,
+                    taken: 0,
                 });
             }
         }
@@ -56,6 +56,11 @@ impl Backlog {
     /// The exporter it is for.
     pub(crate) fn exporter(&self) -> &str {
         &self.exporter
+    }
+
+    /// Bytes that were read and are yet to be handed over.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// The dead writer's folder.
@@ -70,21 +75,29 @@ impl Backlog {
 
     /// The next lines; none when all is handed over.
     pub(crate) fn read(&mut self, bytes: usize, events: u64) -> Option<Chunk> {
-        while let Some((number, path, end)) = self.segments.front() {
-            let offset = match self.position.segment.cmp(number) {
+        while let Some((number, path, end)) = self.segments.front().cloned() {
+            let offset = match self.position.segment.cmp(&number) {
                 std::cmp::Ordering::Less => 0,
                 std::cmp::Ordering::Equal => self.position.offset,
-                std::cmp::Ordering::Greater => *end,
+                std::cmp::Ordering::Greater => end,
             };
-            // A segment that cannot be read was removed for the spool's bound, and counted.
-            let chunk = Data::File(path.clone())
-                .read(offset, *end, Limit { bytes, events })
-                .unwrap_or_default();
+            let chunk = match Data::File(path.clone()).read(offset, end, Limit { bytes, events }) {
+                Ok(chunk) => chunk,
+                Err(_) if !path.exists() && self.look_again() => continue,
+                // What cannot be read is nobody's any more.
+                Err(_) => Chunk::default(),
+            };
             if chunk.events > 0 {
-                self.next = Position {
-                    segment: *number,
-                    offset: offset + chunk.lines.len() as u64,
+                let position = Position {
+                    segment: number,
+                    offset,
                 };
+                if position.segment != self.position.segment {
+                    // Whoever makes room finds there what is under way.
+                    let _ = position.store(self.folder.path(), &self.exporter);
+                }
+                self.position = position;
+                self.taken = chunk.lines.len() as u64;
                 return Some(chunk);
             }
             self.segments.pop_front();
@@ -92,9 +105,28 @@ impl Backlog {
         None
     }
 
+    /// A segment that is gone went for the spool's bound: what stays of it has another number. Returns whether there is
+    /// anything from here on.
+    fn look_again(&mut self) -> bool {
+        let folder = self.folder.path();
+        // It may have been moved along.
+        if let Some(position) = Position::load(folder, &self.exporter) {
+            self.position = self.position.max(position);
+        }
+        let from = self.position.segment;
+        let segments = segment::list(folder).unwrap_or_default().into_iter();
+        self.segments = segments.filter(|(number, ..)| *number >= from).collect();
+        !self.segments.is_empty()
+    }
+
     /// What was read last is handed over.
     pub(crate) fn advance(&mut self) -> io::Result<()> {
-        self.position = self.next;
+        let front = self.segments.front();
+        if self.taken > 0 && front.is_some_and(|(_, path, _)| !path.exists()) {
+            // What is under way stays when room is made, and so does its order.
+            self.look_again();
+        }
+        self.position.offset += std::mem::take(&mut self.taken);
         self.position.store(self.folder.path(), &self.exporter)
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The segment's number.
-    pub(crate) segment: u32,
+    pub(crate) segment: u64,
     /// Bytes from its start; always the start of a line.
     pub(crate) offset: u64,
 }
@@ -32,6 +32,18 @@ impl Position {
     pub(crate) fn load(folder: &Path, name: &str) -> Option<Self> {
         let text = fs::read(folder.join(Self::file_name(name))).ok()?;
         Some(serde_json::from_slice(&text).unwrap_or(Self::START))
+    }
+
+    /// Those of all exporters in the folder of a writer, by name.
+    pub(crate) fn all(folder: &Path) -> Vec<(String, Self)> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            Some(name.strip_suffix(".cursor")?.to_owned())
+        });
+        names
+            .filter_map(|name| Some((name.clone(), Self::load(folder, &name)?)))
+            .collect()
     }
 
     /// Writes it whole or not at all.

@@ -6,8 +6,8 @@
 //! DIR/spool/.gitignore               "*"; in DIR too if it was made here, not if it was there before
 //! DIR/spool/WRITER/lock              held exclusively while WRITER, one client, lives
 //! DIR/spool/WRITER/keep              there if `local` is among WRITER's exporters
-//! DIR/spool/WRITER/00000001.ndjson   segments, numbered from 1, oldest first
-//! DIR/spool/WRITER/00000002.ndjson
+//! DIR/spool/WRITER/00000001.ndjson   segments, numbered from 1 in steps of 1000, oldest first
+//! DIR/spool/WRITER/00001001.ndjson
 //! DIR/spool/WRITER/http.cursor       how far the exporter `http` has come
 //! ```
 //!
@@ -18,16 +18,21 @@
 //!   never end.
 //! - **Segment.** The event objects of the ingest protocol, compact, one per line, each line
 //!   ended by `\n`, in the order in which they were recorded. Only ever appended to. At 8 MiB (or
-//!   an eighth of `max_spool_bytes`, if that is less) the next one begins. Numbers may have gaps.
+//!   an eighth of `max_spool_bytes` over all writers that live, if that is less) the next one
+//!   begins. Numbers may have gaps.
 //!   What follows the last `\n` is not there yet, or will never be, after a crash in mid-write.
-//! - **Cursor.** `{"segment":2,"offset":4096}`: all before that byte of that segment is handed
+//! - **Cursor.** `{"segment":1001,"offset":4096}`: all before that byte of that segment is handed
 //!   over. Written to a temporary file and renamed. An exporter that resumes has one from the
 //!   writer's start on; events of a writer without one were not meant for it.
 //! - **End.** A segment that every exporter has passed is removed, a writer's folder once it has
 //!   no segment left, unless `local` is among its exporters, which keeps all. What a dead writer
 //!   has not delivered is adopted, lock and all, by the next process with that exporter.
-//! - **Bound.** At `max_spool_bytes`, this writer's and all dead writers' segments taken together,
-//!   the oldest segment goes, and what somebody was still to get of it is counted as lost.
+//! - **Bound.** At `max_spool_bytes`, the segments of all writers taken together, the oldest whole
+//!   traces go, those of dead writers first, and what somebody was still to get of them is counted
+//!   as lost; where a part of such a trace is elsewhere or yet to come, a line says how much is
+//!   missing. Which and how exactly: see [`evict`] and [`writer::bound`](writer).
+//! - **Rewriting.** What stays of a segment of which something goes is written to a file beside it
+//!   that is renamed to the next number (2, 1002, …) before the old file is removed.
 //!
 //! Writes reach the operating system at once, so that they survive the death of the process, but
 //! they are not forced to the disk: after a power failure the last seconds may be missing.
@@ -40,9 +45,15 @@
 
 mod backlog;
 mod cursor;
+mod dead;
+mod evict;
 mod folder;
+mod line;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod model_bound;
+mod others;
 mod segment;
 mod writer;
 

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// The end of a segment's file name.
 const EXTENSION: &str = "ndjson";
 
+/// From the number of a segment to that of the next one: what stays of a segment goes to the numbers between.
+pub(crate) const NUMBERS_APART: u64 = 1000;
+
 /// How much is read at once beyond what was asked for, to find the end of a long line.
 const STEP: usize = 64 * 1024;
 
@@ -36,12 +39,12 @@ pub(crate) struct Limit {
 }
 
 /// The file of a segment.
-pub(crate) fn path(folder: &Path, number: u32) -> PathBuf {
+pub(crate) fn path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:08}.{EXTENSION}"))
 }
 
 /// The segments in a folder, oldest first: number, path, bytes.
-pub(crate) fn list(folder: &Path) -> io::Result<Vec<(u32, PathBuf, u64)>> {
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -88,6 +91,13 @@ impl Data {
                     want = lines.len().max(STEP);
                 }
             }
+        }
+    }
+
+    /// Removes the file, if it is one. What cannot be removed is bounded and removed as a dead writer's later.
+    pub(super) fn remove(&self) {
+        if let Self::File(path) = self {
+            let _ = fs::remove_file(path);
         }
     }
 

@@ -3,27 +3,28 @@
 mod bound;
 mod read;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cursor::Position;
+use super::dead::Taken;
 use super::folder::Folder;
+use super::line;
+use super::others::Others;
 use super::segment::{self, Data};
 use crate::config::SpoolKind;
 use crate::stats::Counters;
 
-/// Where the next segment begins, at most.
+/// Where the next segment begins, at most and at least.
 const SEGMENT_BYTES: u64 = 8 << 20;
+const LEAST_SEGMENT_BYTES: u64 = 4 << 10;
 
 /// How often a disk that failed is tried again, and one that works is looked at.
 const LOOK_AT_DISK: Duration = Duration::from_secs(1);
-
-/// How often it is counted what dead writers have left: there may be thousands.
-const LOOK_AT_DEAD: Duration = Duration::from_mins(1);
 
 /// What a spool needs to know.
 #[derive(Clone, Debug)]
@@ -39,13 +40,23 @@ pub(crate) struct SpoolOptions {
 /// One segment of ours.
 #[derive(Debug)]
 struct Segment {
-    number: u32,
+    number: u64,
     data: Data,
     bytes: u64,
+    /// Lines in it.
     events: u64,
-    /// How many events, and bytes, there were before it.
+    /// Of these, lines that the spool wrote itself in the place of what went.
+    marks: u64,
+    /// How many events were appended before it, and to it; some may have gone since.
     events_before: u64,
-    bytes_before: u64,
+    appended: u64,
+}
+
+impl Segment {
+    /// Events appended up to its end.
+    fn end(&self) -> u64 {
+        self.events_before + self.appended
+    }
 }
 
 /// How far one exporter has come.
@@ -55,9 +66,8 @@ struct Reader {
     /// Whether its position is kept on disk.
     resumes: bool,
     position: Position,
-    /// Events and bytes that are done, from the start.
-    events: u64,
-    bytes: u64,
+    /// Lines of the segment before the position.
+    lines: u64,
     /// What it has read and not yet handed over: events, bytes.
     taken: Option<(u64, u64)>,
 }
@@ -81,9 +91,8 @@ pub(crate) struct Spool {
     /// The last segment's file, if it is on disk.
     file: Option<File>,
     segments: VecDeque<Segment>,
-    next_number: u32,
+    next_number: u64,
     events: u64,
-    bytes: u64,
     /// Events that went before everybody had them.
     lost: u64,
     readers: Vec<Reader>,
@@ -91,10 +100,11 @@ pub(crate) struct Spool {
     look_at: Instant,
     /// Whether the failure of the disk was told already.
     told: bool,
-    /// Folders of dead writers whose locks this process holds.
-    adopted: Vec<PathBuf>,
-    /// What all dead writers have, and when it was counted.
-    dead: Option<(Instant, u64)>,
+    /// Folders of dead writers whose locks this process holds, and what is under way of them.
+    adopted: HashMap<PathBuf, Taken>,
+    others: Others,
+    /// Traces of which not even a mark is left, and how many events the mark told of.
+    unsaid: HashMap<u128, u64>,
 }
 
 impl Spool {
@@ -109,13 +119,13 @@ impl Spool {
             segments: VecDeque::new(),
             next_number: 1,
             events: 0,
-            bytes: 0,
             lost: 0,
             readers: Vec::new(),
             look_at: Instant::now() + LOOK_AT_DISK,
             told: false,
-            adopted: Vec::new(),
-            dead: None,
+            adopted: HashMap::new(),
+            others: Others::default(),
+            unsaid: HashMap::new(),
         };
         if spool.options.kind == SpoolKind::Disk {
             match Folder::create(&spool.options.dir, spool.options.keep) {
@@ -141,7 +151,14 @@ impl Spool {
 
     /// Says that this process holds the lock of a dead writer's folder.
     pub(crate) fn adopted(&mut self, folder: PathBuf) {
-        self.adopted.push(folder);
+        self.adopted.entry(folder).or_default();
+    }
+
+    /// Says how many bytes of such a folder an exporter has read and not handed over.
+    pub(crate) fn adopted_taken(&mut self, folder: &Path, exporter: &str, bytes: u64) {
+        if let Some(taken) = self.adopted.get_mut(folder) {
+            taken.insert(exporter.to_owned(), bytes);
+        }
     }
 
     /// Events appended from the start on.
@@ -154,20 +171,39 @@ impl Spool {
         self.lost
     }
 
+    /// Looks whether a disk is back, and whether others need room. To be called now and then, whether or not there is
+    /// anything to append.
+    pub(crate) fn look_around(&mut self) {
+        if Instant::now() >= self.look_at {
+            self.look_at_disk();
+            self.bound_for_others();
+        }
+    }
+
     /// Appends whole lines, `events` of them.
     pub(crate) fn append(&mut self, lines: &[u8], events: u64) {
-        self.look_at_disk();
-        let (mut lines, mut events) = (lines, events);
+        self.look_around();
+        if self.unsaid.is_empty() {
+            self.append_lines(lines, events, 0);
+        } else {
+            let (lines, marks) = self.say(lines);
+            self.append_lines(&lines, events, marks);
+        }
+    }
+
+    fn append_lines(&mut self, lines: &[u8], events: u64, marks: u64) {
+        let (mut lines, mut left) = (lines, events + marks);
         while !lines.is_empty() {
             let room = self.room();
             let (part, count) = if lines.len() as u64 <= room {
-                (lines, events)
+                (lines, left)
             } else {
                 head(lines, room)
             };
-            self.append_part(part, count);
+            let marks = if marks == 0 { 0 } else { line::marks(part) };
+            self.append_part(part, count, marks);
             lines = &lines[part.len()..];
-            events = events.saturating_sub(count);
+            left = left.saturating_sub(count);
         }
     }
 
@@ -186,10 +222,17 @@ impl Spool {
         } else {
             self.options.max_memory_bytes
         };
-        (bound / 8).min(SEGMENT_BYTES)
+        // Every writer that lives has one that grows.
+        let writers = if self.disk_works {
+            1 + self.others.living()
+        } else {
+            1
+        };
+        (bound / 8 / writers).clamp(LEAST_SEGMENT_BYTES, SEGMENT_BYTES)
     }
 
-    fn append_part(&mut self, lines: &[u8], events: u64) {
+    fn append_part(&mut self, lines: &[u8], count: u64, marks: u64) {
+        let events = count - marks.min(count);
         let length = lines.len() as u64;
         let most = self.segment_bytes();
         let fits = self
@@ -216,10 +259,11 @@ impl Spool {
                 memory.extend_from_slice(lines);
             }
             last.bytes += length;
-            last.events += events;
+            last.events += count;
+            last.marks += marks;
+            last.appended += events;
         }
         self.events += events;
-        self.bytes += length;
         self.counters.spooled(events, length);
     }
 
@@ -236,7 +280,7 @@ impl Spool {
             let _ = fs::remove_file(path);
         }
         let number = self.next_number;
-        self.next_number += 1;
+        self.next_number += segment::NUMBERS_APART;
         let mut data = Data::Memory(Vec::new());
         if let Some(folder) = self.folder.as_ref().filter(|_| self.disk_works) {
             let path = segment::path(folder.path(), number);
@@ -254,8 +298,9 @@ impl Spool {
             data,
             bytes: 0,
             events: 0,
+            marks: 0,
             events_before: self.events,
-            bytes_before: self.bytes,
+            appended: 0,
         });
         self.remove_finished();
     }
@@ -286,11 +331,10 @@ impl Spool {
 
     /// Notices a folder that was removed under us, and a disk that is back.
     fn look_at_disk(&mut self) {
-        let now = Instant::now();
-        if self.options.kind == SpoolKind::Memory || now < self.look_at {
+        self.look_at = Instant::now() + LOOK_AT_DISK;
+        if self.options.kind == SpoolKind::Memory {
             return;
         }
-        self.look_at = now + LOOK_AT_DISK;
         let there = self.folder.as_ref().is_some_and(Folder::exists);
         if there && self.disk_works {
             return;
@@ -326,6 +370,11 @@ impl Spool {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn is_unsaid(&self, trace: &str) -> bool {
+        u128::from_str_radix(trace, 16).is_ok_and(|trace| self.unsaid.contains_key(&trace))
+    }
+
     /// The end of the client: with nothing left for anybody the folder goes, else it waits for
     /// the next process.
     pub(crate) fn close(&mut self) {
@@ -335,7 +384,7 @@ impl Spool {
         };
         let mut waiting = self.options.keep && !self.segments.is_empty();
         for reader in self.readers.iter().filter(|reader| reader.resumes) {
-            if reader.events < self.events {
+            if self.done_by(reader) < self.events {
                 waiting = true;
             } else {
                 let _ = fs::remove_file(folder.path().join(Position::file_name(&reader.name)));

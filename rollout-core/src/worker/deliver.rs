@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use self::runner::{Pace, Runner};
 use crate::config::{Config, ExporterKind, SpoolKind};
 use crate::export::Exporter;
-use crate::spool::{Spool, SpoolOptions};
+use crate::spool::{Backlog, Spool, SpoolOptions};
 use crate::stats::{Counters, FlushReport};
 
 /// The spool and its exporters.
@@ -129,15 +129,24 @@ impl Delivery {
 
     /// Appends `events` whole lines. Never waits for the network.
     pub(crate) fn append(&mut self, lines: &[u8], events: u32) {
-        if events > 0 {
-            let total = {
-                let mut spool = self.shared.spool();
+        let (total, lost) = {
+            let mut spool = self.shared.spool();
+            let before = spool.lost();
+            if events > 0 {
                 spool.append(lines, u64::from(events));
-                spool.events()
-            };
+            } else {
+                spool.look_around();
+            }
+            (spool.events(), spool.lost() > before)
+        };
+        if events > 0 {
             self.shared
                 .signal
                 .send_modify(|signal| signal.events = total);
+        }
+        if lost {
+            // Nobody waits for these any more.
+            self.shared.progressed();
         }
         self.shared.counters.tell_losses(false);
     }
@@ -252,6 +261,12 @@ impl Shared {
         self.progressed();
     }
 
+    /// Says what of a dead writer's folder is being sent, so that it stays.
+    fn under_way(&self, backlog: &Backlog) {
+        self.spool()
+            .adopted_taken(backlog.path(), backlog.exporter(), backlog.taken());
+    }
+
     fn refused(&self, reader: usize, count: u64) {
         let mut statuses = self.statuses();
         if let Some(status) = statuses.iter_mut().find(|s| s.reader == reader) {
@@ -299,7 +314,8 @@ impl Shared {
         let spool = self.spool();
         let total = spool.events();
         let waiting = statuses.iter().map(|s| spool.waiting(s.reader)).max();
-        let spooled = waiting.unwrap_or(0);
+        // What the spool itself has said may take the place of what is lost.
+        let spooled = waiting.unwrap_or(0).min(total - spool.lost().min(total));
         let refused = statuses.iter().map(|s| s.refused).max().unwrap_or(0);
         // Every event is in exactly one of the three.
         let lost = (spool.lost() + refused).min(total - spooled);

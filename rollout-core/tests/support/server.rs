@@ -114,7 +114,7 @@ impl Server {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// The names of the events that were taken, in order, with repetitions.
+    /// The names of the events that were taken, in order, with repetitions; empty for those without.
     pub fn stored(&self) -> Vec<String> {
         self.shared.stored.lock().unwrap().clone()
     }
@@ -178,7 +178,7 @@ async fn handle(
         .iter()
         .enumerate()
         .filter(|(index, _)| !refused.contains(index))
-        .map(|(_, event)| event["name"].as_str().unwrap().to_owned());
+        .map(|(_, event)| event["name"].as_str().unwrap_or("").to_owned());
     shared.stored.lock().unwrap().extend(taken);
     let errors: Vec<_> = refused
         .iter()

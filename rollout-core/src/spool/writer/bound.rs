@@ -1,14 +1,30 @@
-//! What goes: segments that everybody has, and the oldest when there is no room.
+//! What goes: segments that everybody has, and the oldest traces when there is no room.
+//!
+//! One bound holds for all that write below one directory, and nobody but the owner of a lock changes what is in its
+//! folder. So: what dead writers have left goes first. Then goes what is our own. Of several that live, the one with
+//! the oldest segment looks now and then, and makes room a little before the others would have to.
 
-use std::fs;
+use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
 
-use super::{LOOK_AT_DEAD, Segment, Spool};
+use super::{Segment, Spool};
 use crate::spool::cursor::Position;
+use crate::spool::dead;
+use crate::spool::evict::{LEAST_AT_ONCE, MOST_AT_ONCE, Place, Plan, Source};
 use crate::spool::folder::{self, Folder};
-use crate::spool::segment::{self, Data};
+use crate::spool::line::{self, Line};
+use crate::spool::others::first_written;
+use crate::spool::segment::Data;
 use crate::stats::DropReason;
+
+/// Traces that are remembered at most because not even a mark is left of them.
+const MOST_UNSAID: usize = 4096;
+
+/// Which segments a bound is about.
+type Which = fn(&Segment) -> bool;
+
+const ON_DISK: Which = |segment| matches!(segment.data, Data::File(_));
+const IN_MEMORY: Which = |segment| matches!(segment.data, Data::Memory(_));
 
 impl Spool {
     /// Removes segments that every reader has passed, but for the last one.
@@ -16,53 +32,202 @@ impl Spool {
         if self.options.keep || self.readers.is_empty() {
             return;
         }
-        let done = self.readers.iter().map(|r| r.events).min().unwrap_or(0);
         while self.segments.len() > 1 {
             let first = &self.segments[0];
-            if first.events_before + first.events > done {
+            if self.readers.iter().any(|r| r.bytes_of(first) < first.bytes) {
                 break;
             }
             self.drop_segment(0);
         }
     }
 
-    /// Keeps disk and memory within their bounds, with room for one more segment.
+    /// Keeps disk and memory within their bounds, with room for one more segment of everybody.
     pub(super) fn bound(&mut self) {
-        let memory = |s: &Segment| matches!(s.data, Data::Memory(_));
-        if self.disk_works {
-            let most = self
-                .options
-                .max_disk_bytes
-                .saturating_sub(self.segment_bytes());
-            let own = self.size(|s| !memory(s));
-            let dead = self.dead_bytes();
-            let over = (own + dead).saturating_sub(most);
-            let freed = self.shrink_dead(over.min(dead));
-            if let Some((_, bytes)) = &mut self.dead {
-                *bytes = bytes.saturating_sub(freed);
-            }
-            self.shrink(over.saturating_sub(freed), |s| !memory(s));
-        } else {
-            let most = self
-                .options
-                .max_memory_bytes
-                .saturating_sub(self.segment_bytes());
-            let over = self.size(memory).saturating_sub(most);
-            self.shrink(over, memory);
+        if !self.disk_works {
+            let most = self.options.max_memory_bytes;
+            let over = self
+                .size(IN_MEMORY)
+                .saturating_sub(most.saturating_sub(self.segment_bytes()));
+            self.make_room(over, IN_MEMORY, most);
+            return;
+        }
+        self.look_at_others();
+        let most = self.options.max_disk_bytes;
+        let hard = self.hard_bound();
+        let total = self.total();
+        if total <= hard {
+            return;
+        }
+        // Making room takes a look at everything, so more is made than is needed now.
+        let some = hard.min(most - most / 8);
+        let freed = self.shrink_dead(total - some, most);
+        let left = total - freed;
+        if left > hard {
+            let to = if self.is_oldest() { some } else { hard };
+            self.make_room(left - to, ON_DISK, most);
         }
     }
 
-    fn size(&self, which: impl Fn(&Segment) -> bool) -> u64 {
-        self.segments
-            .iter()
-            .filter(|s| which(s))
-            .map(|s| s.bytes)
-            .sum()
+    /// Makes room a little before others have to, if ours is the oldest. To be called now and then.
+    pub(super) fn bound_for_others(&mut self) {
+        if !self.disk_works {
+            return;
+        }
+        self.look_at_others();
+        let hard = self.hard_bound();
+        let soon = hard - hard / 16;
+        if self.others.living() > 0 && self.total() > soon && self.is_oldest() {
+            let most = self.options.max_disk_bytes;
+            let over = self.total() - hard.min(most - most / 8);
+            let freed = self.shrink_dead(over, most);
+            if over > freed {
+                self.rotate();
+                self.make_room(over - freed, ON_DISK, most);
+            }
+        }
+    }
+
+    fn look_at_others(&mut self) {
+        let own = self.folder.as_ref().map(Folder::path);
+        let adopted: Vec<_> = self.adopted.keys().cloned().collect();
+        self.others.look(&self.options.dir, own, &adopted);
+    }
+
+    /// What all may take while everybody begins a segment.
+    fn hard_bound(&self) -> u64 {
+        let begun = self.segment_bytes() * (1 + self.others.living());
+        self.options.max_disk_bytes.saturating_sub(begun)
+    }
+
+    fn total(&self) -> u64 {
+        self.size(ON_DISK) + self.others.dead_bytes() + self.others.living_bytes()
+    }
+
+    /// Whether nobody else that lives has an older segment.
+    fn is_oldest(&self) -> bool {
+        let Some(theirs) = self.others.oldest() else {
+            return true;
+        };
+        let ours = self.folder.as_ref().map(Folder::path);
+        ours.and_then(first_written)
+            .is_some_and(|ours| ours <= theirs)
+    }
+
+    fn size(&self, which: Which) -> u64 {
+        let these = self.segments.iter().filter(|s| which(s));
+        these.map(|s| s.bytes).sum()
+    }
+
+    /// Gives up the oldest traces of ours until `over` bytes are free. No segment may be open.
+    fn make_room(&mut self, mut over: u64, which: Which, most: u64) {
+        while over > 0 {
+            let before = self.size(which);
+            self.evict(over.clamp(LEAST_AT_ONCE, MOST_AT_ONCE), which, most);
+            let freed = before.saturating_sub(self.size(which));
+            over = over.saturating_sub(freed);
+            if freed == 0 {
+                // Nothing can be written beside what is there: then whole segments go.
+                return self.shrink(over, which);
+            }
+        }
+    }
+
+    fn evict(&mut self, need: u64, which: Which, most: u64) {
+        let mut sources: Vec<_> = self.segments.iter().filter(|s| which(s)).collect();
+        if self.file.is_some() {
+            sources.pop();
+        }
+        let numbers: Vec<u64> = sources.iter().map(|s| s.number).collect();
+        let sources: Vec<_> = sources.into_iter().map(Segment::source).collect();
+        let places = self.places();
+        let mut plan = Plan::of(&sources, &places, need, most);
+        let mut lost = 0;
+        for (index, number) in numbers.into_iter().enumerate() {
+            if !plan.touches(index) {
+                continue;
+            }
+            let at = self.segments.iter().position(|s| s.number == number);
+            let Some(at) = at else { continue };
+            match self.rewrite(&mut plan, index, at) {
+                Ok(here) => lost += here,
+                Err(error) => {
+                    log::debug!("rollout: cannot write what stays of a segment: {error}");
+                    break;
+                }
+            }
+        }
+        for (trace, lost) in plan.unsaid {
+            if self.unsaid.len() >= MOST_UNSAID {
+                let any = self.unsaid.keys().next().copied();
+                any.map(|any| self.unsaid.remove(&any));
+            }
+            *self.unsaid.entry(trace).or_default() += lost;
+        }
+        self.lost += lost;
+        self.counters.dropped(DropReason::SpoolFull, lost);
+    }
+
+    /// Lines with, after the first of each trace of which not even a mark is left, that mark; and how many marks.
+    pub(super) fn say(&mut self, lines: &[u8]) -> (Vec<u8>, u64) {
+        let (mut said, mut marks) = (Vec::with_capacity(lines.len()), 0);
+        for text in lines.split_inclusive(|byte| *byte == b'\n') {
+            said.extend_from_slice(text);
+            let line = Line::new(text);
+            if let Some(lost) = line.trace().and_then(|trace| self.unsaid.remove(&trace)) {
+                line::write_mark(line, lost, &mut said);
+                marks += 1;
+            }
+        }
+        (said, marks)
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let place = |reader: &super::Reader| Place {
+            position: reader.position,
+            taken: reader.taken.map_or(0, |(_, bytes)| bytes),
+        };
+        self.readers.iter().map(place).collect()
+    }
+
+    /// Puts what stays of a segment in its place; how many events are lost.
+    fn rewrite(&mut self, plan: &mut Plan, index: usize, at: usize) -> io::Result<u64> {
+        let places = self.places();
+        let segment = &self.segments[at];
+        let next = self
+            .segments
+            .get(at + 1)
+            .map_or(self.next_number, |s| s.number);
+        let (data, done) = plan.carry_out(index, segment.source(), &places, next)?;
+        if !done.changed {
+            return Ok(0);
+        }
+        let was = std::mem::replace(&mut self.segments[at].data, data);
+        let segment = &mut self.segments[at];
+        segment.number += 1;
+        segment.bytes = done.bytes;
+        segment.events = done.lines;
+        segment.marks = done.marks;
+        for (reader, to) in self.readers.iter_mut().zip(&done.places) {
+            if let Some((bytes, lines)) = to {
+                reader.position = Position {
+                    segment: segment.number,
+                    offset: *bytes,
+                };
+                reader.lines = *lines;
+            }
+        }
+        if done.bytes == 0 {
+            self.drop_segment(at);
+        }
+        // Cursors first: what was handed over is not sent again by whoever comes after a crash.
+        self.store_cursors();
+        was.remove();
+        Ok(done.lost)
     }
 
     /// Discards the oldest segments of ours until `over` bytes are free. One that is being
     /// sent stays: whether it arrives is not known yet.
-    fn shrink(&mut self, mut over: u64, which: impl Fn(&Segment) -> bool) {
+    fn shrink(&mut self, mut over: u64, which: Which) {
         let mut index = 0;
         while over > 0 && index < self.segments.len() {
             let segment = &self.segments[index];
@@ -84,7 +249,7 @@ impl Spool {
         folder::list(&self.options.dir)
             .into_iter()
             .filter_map(|path| {
-                if self.adopted.contains(&path) {
+                if self.adopted.contains_key(&path) {
                     return Some((path, None));
                 }
                 let folder = Folder::adopt(&path).ok()??;
@@ -92,61 +257,24 @@ impl Spool {
             })
     }
 
-    fn dead_bytes(&mut self) -> u64 {
-        if let Some((at, bytes)) = self.dead
-            && at.elapsed() < LOOK_AT_DEAD
-        {
-            return bytes;
-        }
-        let bytes = self
-            .dead_writers()
-            .filter_map(|(path, _lock)| segment::list(&path).ok())
-            .flatten()
-            .map(|(.., bytes)| bytes)
-            .sum();
-        self.dead = Some((Instant::now(), bytes));
-        bytes
-    }
-
-    /// Removes the oldest segments of dead writers until `over` bytes are free; how many were.
-    fn shrink_dead(&self, over: u64) -> u64 {
+    /// Removes the oldest traces of dead writers until `over` bytes are free; how many were.
+    fn shrink_dead(&mut self, over: u64, most: u64) -> u64 {
+        let over = over.min(self.others.dead_bytes());
         let mut freed = 0;
-        if over == 0 {
-            return freed;
-        }
-        for (path, lock) in self.dead_writers() {
-            let Ok(segments) = segment::list(&path) else {
-                continue;
-            };
-            let from = self
-                .readers
-                .iter()
-                .filter_map(|reader| Position::load(&path, &reader.name))
-                .min()
-                .unwrap_or(Position::START);
-            let count = segments.len();
-            let mut removed = 0;
-            for (number, file, bytes) in segments {
+        if over > 0 {
+            for (path, lock) in self.dead_writers() {
                 if freed >= over {
-                    return freed;
+                    break;
                 }
-                let offset = match number.cmp(&from.segment) {
-                    std::cmp::Ordering::Less => bytes,
-                    std::cmp::Ordering::Equal => from.offset,
-                    std::cmp::Ordering::Greater => 0,
-                };
-                let lost = Data::File(file.clone()).count(offset, bytes).unwrap_or(0);
-                if fs::remove_file(&file).is_ok() {
-                    self.counters.dropped(DropReason::SpoolFull, lost);
-                    freed += bytes;
-                    removed += 1;
+                let taken = self.adopted.get(&path);
+                let gone = dead::make_room(&path, taken, over - freed, most);
+                freed += gone.bytes;
+                self.counters.dropped(DropReason::SpoolFull, gone.lost);
+                if let Some(folder) = lock.filter(|_| gone.all) {
+                    folder.remove();
                 }
             }
-            if let Some(folder) = lock
-                && removed == count
-            {
-                folder.remove();
-            }
+            self.others.freed(freed);
         }
         freed
     }
@@ -154,10 +282,8 @@ impl Spool {
     /// Gives a segment up; what somebody was still to get of it is lost.
     pub(super) fn discard(&mut self, index: usize, reason: DropReason) {
         let segment = &self.segments[index];
-        let end = segment.events_before + segment.events;
-        let done = self.readers.iter().map(|r| r.events).min();
-        let from = done.unwrap_or(0).max(segment.events_before);
-        let lost = end.saturating_sub(from);
+        let done = self.readers.iter().map(|r| r.lines_of(segment)).min();
+        let lost = (segment.events.saturating_sub(done.unwrap_or(0))).saturating_sub(segment.marks);
         self.lost += lost;
         self.counters.dropped(reason, lost);
         if index + 1 == self.segments.len() {
@@ -169,8 +295,7 @@ impl Spool {
                     segment: segment.number + 1,
                     offset: 0,
                 };
-                reader.events = end;
-                reader.bytes = segment.bytes_before + segment.bytes;
+                reader.lines = 0;
                 reader.taken = None;
             }
         }
@@ -178,13 +303,18 @@ impl Spool {
     }
 
     fn drop_segment(&mut self, index: usize) {
-        if let Some(Segment {
-            data: Data::File(path),
-            ..
-        }) = self.segments.remove(index)
-        {
-            // What cannot be removed is bounded and removed as a dead writer's later.
-            let _ = fs::remove_file(path);
+        if let Some(segment) = self.segments.remove(index) {
+            segment.data.remove();
+        }
+    }
+}
+
+impl Segment {
+    fn source(&self) -> Source<'_> {
+        Source {
+            number: self.number,
+            data: &self.data,
+            bytes: self.bytes,
         }
     }
 }

@@ -5,6 +5,31 @@ use crate::spool::cursor::Position;
 use crate::spool::segment::{Chunk, Limit};
 use crate::stats::DropReason;
 
+impl Reader {
+    fn move_to(&mut self, segment: u64) {
+        self.position = Position { segment, offset: 0 };
+        self.lines = 0;
+    }
+
+    /// Lines of a segment that are done.
+    pub(super) fn lines_of(&self, segment: &Segment) -> u64 {
+        match self.position.segment.cmp(&segment.number) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Equal => self.lines,
+            std::cmp::Ordering::Greater => segment.events,
+        }
+    }
+
+    /// Bytes of a segment that are done.
+    pub(super) fn bytes_of(&self, segment: &Segment) -> u64 {
+        match self.position.segment.cmp(&segment.number) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Equal => self.position.offset,
+            std::cmp::Ordering::Greater => segment.bytes,
+        }
+    }
+}
+
 impl Spool {
     /// Adds an exporter that gets everything from the start on; the answer names it from now on.
     pub(crate) fn add_reader(&mut self, name: &str, resumes: bool) -> usize {
@@ -12,64 +37,75 @@ impl Spool {
             name: name.into(),
             resumes,
             position: Position::START,
-            events: 0,
-            bytes: 0,
+            lines: 0,
             taken: None,
         });
         self.store_cursors();
         self.readers.len() - 1
     }
 
-    /// Events that a reader is done with, from the start on.
+    /// Events that a reader is done with or that went before it had them, from the start on.
     pub(crate) fn done(&self, reader: usize) -> u64 {
-        self.readers[reader].events
+        self.done_by(&self.readers[reader])
     }
 
-    /// Events that are there and that a reader has yet to get.
+    pub(super) fn done_by(&self, reader: &Reader) -> u64 {
+        let at = reader.position;
+        match self.segments.iter().find(|s| s.number >= at.segment) {
+            None => self.events,
+            Some(segment) if segment.number > at.segment => segment.events_before,
+            Some(segment) if at.offset >= segment.bytes => segment.end(),
+            // Of those that went, nobody knows how many were before this line.
+            Some(segment) => segment.end().min(segment.events_before + reader.lines),
+        }
+    }
+
+    /// Events that are there and that a reader has yet to get, but for what the spool says itself.
     pub(crate) fn waiting(&self, reader: usize) -> u64 {
-        let done = self.readers[reader].events;
-        let left =
-            |s: &Segment| (s.events_before + s.events).saturating_sub(done.max(s.events_before));
+        let reader = &self.readers[reader];
+        let left = |s: &Segment| match s.events - reader.lines_of(s).min(s.events) {
+            0 => 0,
+            left => left.saturating_sub(s.marks),
+        };
         self.segments.iter().map(left).sum()
     }
 
-    /// How far a reader is behind, what was lost in between included.
+    /// What a reader has yet to get.
     pub(crate) fn pending(&self, reader: usize) -> Pending {
         let reader = &self.readers[reader];
-        Pending {
-            events: self.events - reader.events,
-            bytes: self.bytes - reader.bytes,
+        let mut pending = Pending {
+            events: 0,
+            bytes: 0,
+        };
+        for segment in &self.segments {
+            pending.events += segment.events.saturating_sub(reader.lines_of(segment));
+            pending.bytes += segment.bytes.saturating_sub(reader.bytes_of(segment));
         }
+        pending
     }
 
     /// The next whole lines for a reader; none at the end.
     pub(crate) fn read(&mut self, reader: usize, bytes: usize, events: u64) -> Option<Chunk> {
         loop {
             let at = self.readers[reader].position;
-            let Some(index) = self.segments.iter().position(|s| s.number >= at.segment) else {
-                self.skip_to_end(reader);
+            let found = self.segments.iter().position(|s| s.number >= at.segment);
+            let state = &mut self.readers[reader];
+            let Some(index) = found else {
+                // Whatever there was is gone, and counted where it went.
+                state.move_to(self.next_number);
                 return None;
             };
             let segment = &self.segments[index];
-            let state = &mut self.readers[reader];
             if segment.number > at.segment {
                 // Those between are gone, and counted where they went.
-                state.position = Position {
-                    segment: segment.number,
-                    offset: 0,
-                };
-                state.events = segment.events_before;
-                state.bytes = segment.bytes_before;
+                state.move_to(segment.number);
                 continue;
             }
             if at.offset >= segment.bytes {
                 if index + 1 == self.segments.len() {
                     return None;
                 }
-                state.position = Position {
-                    segment: segment.number + 1,
-                    offset: 0,
-                };
+                state.move_to(segment.number + 1);
                 continue;
             }
             let limit = Limit { bytes, events };
@@ -84,23 +120,11 @@ impl Spool {
         }
     }
 
-    /// Whatever there was is gone, and counted where it went.
-    fn skip_to_end(&mut self, reader: usize) {
-        let state = &mut self.readers[reader];
-        state.events = self.events;
-        state.bytes = self.bytes;
-        state.position = Position {
-            segment: self.next_number,
-            offset: 0,
-        };
-    }
-
     /// What a reader has read last is done.
     pub(crate) fn advance(&mut self, reader: usize) {
         let state = &mut self.readers[reader];
         if let Some((events, bytes)) = state.taken.take() {
-            state.events += events;
-            state.bytes += bytes;
+            state.lines += events;
             state.position.offset += bytes;
         }
         if self.readers[reader].resumes {

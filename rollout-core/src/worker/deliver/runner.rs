@@ -224,12 +224,14 @@ impl Runner {
         };
         if let Some(chunk) = backlog.read(BATCH_BYTES, events) {
             let writer = backlog.writer();
+            self.shared.under_way(backlog);
             self.hand_over(Batch::from_lines(&chunk.lines).of_writer(writer), true)
                 .await?;
-            if let Some(backlog) = self.backlog.front_mut()
-                && let Err(error) = backlog.advance()
-            {
-                log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
+            if let Some(backlog) = self.backlog.front_mut() {
+                if let Err(error) = backlog.advance() {
+                    log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
+                }
+                self.shared.under_way(backlog);
             }
         } else {
             let writer = backlog.writer();

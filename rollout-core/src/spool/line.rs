@@ -1,0 +1,108 @@
+//! What the spool reads off a line without parsing it, and the one line that it writes itself.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::io::Write as _;
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+/// How a line begins that the spool wrote in the place of others.
+const MARK: &[u8] = b"{\"event_id\":\"evt_lost_";
+
+/// Where in a mark the number of lost events stands.
+const LOST: &[u8] = b"\"spool_full\":";
+
+/// Within so many bytes a line names its trace and its time: long values come after them.
+const HEAD: usize = 2048;
+
+/// A line, as far as it says what it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a>(&'a [u8]);
+
+impl<'a> Line<'a> {
+    pub(super) fn new(line: &'a [u8]) -> Self {
+        Self(line)
+    }
+
+    /// Its trace, if it names one by its own id.
+    pub(super) fn trace(self) -> Option<u128> {
+        let id = self.text(b"\"trace_id\":\"")?;
+        let hex = || u128::from_str_radix(std::str::from_utf8(id).ok()?, 16).ok();
+        let hash = || {
+            let hasher = BuildHasherDefault::<DefaultHasher>::default();
+            u128::from(hasher.hash_one(id)) | 1 << 127
+        };
+        Some((id.len() == 32).then(hex).flatten().unwrap_or_else(hash))
+    }
+
+    /// Whether it begins its trace.
+    pub(super) fn starts(self) -> bool {
+        self.kind() == Some(b"trace.start")
+    }
+
+    /// Whether it ends its trace.
+    pub(super) fn ends(self) -> bool {
+        self.kind() == Some(b"trace.end")
+    }
+
+    /// How many lost events it stands for, if it is a mark.
+    pub(super) fn mark(self) -> Option<u64> {
+        if !self.0.starts_with(MARK) {
+            return None;
+        }
+        let at = find(self.0, LOST)? + LOST.len();
+        let digits = self.0[at..].iter().take_while(|byte| byte.is_ascii_digit());
+        Some(digits.fold(0, |number: u64, digit| {
+            number
+                .saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        }))
+    }
+
+    fn kind(self) -> Option<&'a [u8]> {
+        self.text(b"\"event_type\":\"")
+    }
+
+    /// The text after a key, as it stands in the JSON.
+    fn text(self, key: &[u8]) -> Option<&'a [u8]> {
+        let head: Range<usize> = 0..self.0.len().min(HEAD);
+        let from = find(&self.0[head], key)? + key.len();
+        let rest = &self.0[from..];
+        Some(&rest[..rest.iter().position(|byte| *byte == b'"')?])
+    }
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// How many of these lines are marks.
+pub(super) fn marks(lines: &[u8]) -> u64 {
+    let lines = lines.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| line.starts_with(MARK)).count() as u64
+}
+
+/// Appends the line that says of a trace how many of its events were given up: in the place of `last`, the last of them.
+pub(super) fn write_mark(last: Line<'_>, lost: u64, out: &mut Vec<u8>) {
+    let Some(trace) = last.text(b"\"trace_id\":\"") else {
+        return;
+    };
+    out.extend_from_slice(MARK);
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        "{:032x}\",\"event_type\":\"span.update\",\"schema_version\":\"1.0\",\"trace_id\":\"",
+        fastrand::u128(..)
+    );
+    out.extend_from_slice(trace);
+    out.extend_from_slice(b"\",\"occurred_at\":\"");
+    match last.text(b"\"occurred_at\":\"") {
+        Some(at) => out.extend_from_slice(at),
+        None => {
+            let _ = write!(out, "{}", Timestamp::now());
+        }
+    }
+    let _ = write!(out, "\",\"attributes\":{{\"rollout.dropped\":{{");
+    out.extend_from_slice(LOST);
+    let _ = writeln!(out, "{lost}}}}}}}");
+}

@@ -82,6 +82,18 @@ fn one_bad_event_does_not_spoil_the_others() {
             (7, "invalid_event"),
         ]
     );
+    let metrics = server.get("/metrics").body;
+    for line in [
+        "rollout_ingested_events_total{outcome=\"accepted\"} 2",
+        "rollout_ingested_events_total{outcome=\"rejected\"} 7",
+        "rollout_rejected_events_total{reason=\"too_long\"} 1",
+        "rollout_rejected_events_total{reason=\"missing_trace_id\"} 1",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line} in {metrics}"
+        );
+    }
     // What nests so deep is given back as it came.
     let trace = server.get("/api/v1/traces/trace_1");
     assert!(

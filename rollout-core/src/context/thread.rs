@@ -18,10 +18,19 @@ pub(crate) struct Thread {
 /// Buffers that have grown over this many words are given back after use: 256 KiB.
 const PAYLOAD_KEPT: usize = 32 * 1024;
 
+/// Events that are lost with a lane that cannot be opened: a start, and its end.
+const UNOPENED: u64 = 2;
+
 impl Thread {
     fn new(client: u32) -> Option<Self> {
         let client = Shared::find(client)?;
-        let lane = client.lanes.open()?;
+        let Some(lane) = client.lanes.open() else {
+            let trace = super::current().trace;
+            if trace != 0 {
+                client.lanes.lost(trace, UNOPENED);
+            }
+            return None;
+        };
         Some(Self {
             id: client.id,
             client,

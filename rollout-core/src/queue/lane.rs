@@ -18,6 +18,9 @@ const INLINE_WORDS: usize = CHUNK_WORDS / 2;
 /// What is added to the kind of a record where its end was written into it.
 pub(crate) const END_OF: u8 = 128;
 
+/// Traces that wait to be told that they have lost something, at most.
+const MOST_LOSSES: usize = 4096;
+
 /// Spare chunks that are kept for reuse: 4 MiB.
 const POOL_CHUNKS: usize = 256;
 
@@ -57,6 +60,8 @@ pub(crate) struct Lanes {
     pool: Mutex<Vec<Arc<Chunk>>>,
     /// Lanes of threads that the worker has not met yet.
     new: Mutex<Vec<LaneReader>>,
+    /// Traces that have lost events, and how many; counted already.
+    losses: Mutex<Vec<(u128, u64)>>,
     /// Nobody will read them any more.
     closed: AtomicBool,
 }
@@ -77,6 +82,7 @@ impl Lanes {
             counters,
             pool: Mutex::default(),
             new: Mutex::default(),
+            losses: Mutex::default(),
             closed: AtomicBool::new(false),
         })
     }
@@ -100,12 +106,33 @@ impl Lanes {
             chunk,
             position: 0,
             open: None,
+            lost: (0, 0),
         })
     }
 
     /// The readers of lanes opened since the last call.
     pub(crate) fn take_new(&self) -> Vec<LaneReader> {
         std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Which traces have lost how many events since the last call, as far as is known.
+    pub(crate) fn take_losses(&self) -> Vec<(u128, u64)> {
+        std::mem::take(&mut *self.losses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers that a trace has lost events. Never waits: returns whether it was possible.
+    pub(crate) fn lost(&self, trace: u128, events: u64) -> bool {
+        let Ok(mut losses) = self.losses.try_lock() else {
+            return false;
+        };
+        let room = losses.len() < MOST_LOSSES;
+        let mut newest = losses.iter_mut().rev().take(8);
+        match newest.find(|(known, _)| *known == trace) {
+            Some((_, lost)) => *lost += events,
+            None if room => losses.push((trace, events)),
+            None => {}
+        }
+        true
     }
 
     /// Takes bytes for what is kept beside the lanes, or nothing and says so.
@@ -156,6 +183,8 @@ pub(crate) struct Lane {
     position: usize,
     /// Where the last record stands, while its end may be written into it.
     open: Option<usize>,
+    /// Events of a trace that were lost while nobody could be told.
+    lost: (u128, u64),
 }
 
 impl Lane {
@@ -214,13 +243,13 @@ impl Lane {
         let words = HEADER_WORDS + payload.len();
         if self.position + words > CHUNK_WORDS || payload.len() > INLINE_WORDS {
             if payload.len() > INLINE_WORDS {
-                if !self.put_aside(payload, record.events()) {
+                if !self.put_aside(payload, record.trace, record.events()) {
                     return false;
                 }
                 self.write(record.pack(payload.len(), ASIDE), &[], HEADER_WORDS);
                 return true;
             }
-            if !self.turn(record.events()) {
+            if !self.turn(record.trace, record.events()) {
                 return false;
             }
         }
@@ -250,7 +279,7 @@ impl Lane {
     /// Leaves the chunk for a fresh one.
     #[cold]
     #[inline(never)]
-    fn turn(&mut self, events: u64) -> bool {
+    fn turn(&mut self, trace: u128, events: u64) -> bool {
         if self.lanes.closed.load(Ordering::Relaxed) {
             self.lanes
                 .counters
@@ -258,7 +287,7 @@ impl Lane {
             return false;
         }
         let Some(fresh) = self.lanes.chunk() else {
-            self.lanes.counters.dropped(DropReason::QueueFull, events);
+            self.refuse(trace, events);
             return false;
         };
         // Set once: only this thread chains, and it leaves the chunk right here.
@@ -269,17 +298,29 @@ impl Lane {
         true
     }
 
+    /// The queue is full: counts it, and remembers of which trace.
+    fn refuse(&mut self, trace: u128, events: u64) {
+        self.lanes.counters.dropped(DropReason::QueueFull, events);
+        if self.lost.0 != trace {
+            self.lost = (trace, 0);
+        }
+        self.lost.1 += events;
+        if trace == 0 || self.lanes.lost(trace, self.lost.1) {
+            self.lost = (0, 0);
+        }
+    }
+
     /// Keeps a large payload beside the chunks, and makes room for its header.
     #[cold]
     #[inline(never)]
-    fn put_aside(&mut self, payload: &[u64], events: u64) -> bool {
+    fn put_aside(&mut self, payload: &[u64], trace: u128, events: u64) -> bool {
         let taken =
             u32::try_from(payload.len()).is_ok() && self.lanes.budget.take(size_of_val(payload));
         if !taken {
-            self.lanes.counters.dropped(DropReason::QueueFull, events);
+            self.refuse(trace, events);
             return false;
         }
-        if self.position + HEADER_WORDS > CHUNK_WORDS && !self.turn(events) {
+        if self.position + HEADER_WORDS > CHUNK_WORDS && !self.turn(trace, events) {
             self.lanes.budget.give(size_of_val(payload));
             return false;
         }

@@ -6,7 +6,10 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-/// How a line begins that the spool wrote in the place of others.
+/// How the ids of lines begin that say what was lost, and are no events of the program.
+pub(crate) const MARK_PREFIX: &str = "evt_lost_";
+
+/// How such a line begins.
 const MARK: &[u8] = b"{\"event_id\":\"evt_lost_";
 
 /// Where in a mark the number of lost events stands.
@@ -17,15 +20,15 @@ const HEAD: usize = 2048;
 
 /// A line, as far as it says what it belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'a>(&'a [u8]);
+pub(crate) struct Line<'a>(&'a [u8]);
 
 impl<'a> Line<'a> {
-    pub(super) fn new(line: &'a [u8]) -> Self {
+    pub(crate) fn new(line: &'a [u8]) -> Self {
         Self(line)
     }
 
     /// Its trace, if it names one by its own id.
-    pub(super) fn trace(self) -> Option<u128> {
+    pub(crate) fn trace(self) -> Option<u128> {
         let id = self.text(b"\"trace_id\":\"")?;
         let hex = || u128::from_str_radix(std::str::from_utf8(id).ok()?, 16).ok();
         let hash = || {
@@ -33,6 +36,11 @@ impl<'a> Line<'a> {
             u128::from(hasher.hash_one(id)) | 1 << 127
         };
         Some((id.len() == 32).then(hex).flatten().unwrap_or_else(hash))
+    }
+
+    /// Whether it only says what was lost.
+    pub(crate) fn is_mark(self) -> bool {
+        self.0.starts_with(MARK)
     }
 
     /// Whether it begins its trace.
@@ -45,12 +53,15 @@ impl<'a> Line<'a> {
         self.kind() == Some(b"trace.end")
     }
 
-    /// How many lost events it stands for, if it is a mark.
+    /// How many events that went from the spool it stands for, if it is a mark.
     pub(super) fn mark(self) -> Option<u64> {
-        if !self.0.starts_with(MARK) {
+        if !self.is_mark() {
             return None;
         }
-        let at = find(self.0, LOST)? + LOST.len();
+        let Some(at) = find(self.0, LOST) else {
+            return Some(0);
+        };
+        let at = at + LOST.len();
         let digits = self.0[at..].iter().take_while(|byte| byte.is_ascii_digit());
         Some(digits.fold(0, |number: u64, digit| {
             number

@@ -152,7 +152,7 @@ impl World {
                 self.run(Step::Advance(reader));
             }
             assert_eq!(self.spool.waiting(reader), 0);
-            assert_eq!(self.spool.done(reader), self.lines.len() as u64);
+            assert_eq!(self.spool.done(reader), self.spool.lines());
         }
         let lost = self.counters.snapshot().dropped(DropReason::SpoolFull);
         let mut missing_for_anybody = BTreeSet::new();
@@ -180,6 +180,7 @@ impl World {
         }
         assert_eq!(missing_for_anybody.len() as u64, lost);
         assert_eq!(self.spool.lost(), lost);
+        assert_eq!(self.spool.events(), self.lines.len() as u64);
     }
 }
 

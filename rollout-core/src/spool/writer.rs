@@ -44,18 +44,18 @@ struct Segment {
     data: Data,
     bytes: u64,
     /// Lines in it.
-    events: u64,
+    lines: u64,
     /// Of these, lines that the spool wrote itself in the place of what went.
     marks: u64,
-    /// How many events were appended before it, and to it; some may have gone since.
-    events_before: u64,
+    /// How many lines were appended before it, and to it; some may have gone since.
+    lines_before: u64,
     appended: u64,
 }
 
 impl Segment {
-    /// Events appended up to its end.
+    /// Lines appended up to its end.
     fn end(&self) -> u64 {
-        self.events_before + self.appended
+        self.lines_before + self.appended
     }
 }
 
@@ -92,7 +92,9 @@ pub(crate) struct Spool {
     file: Option<File>,
     segments: VecDeque<Segment>,
     next_number: u64,
-    events: u64,
+    /// Lines appended, and those of them that only say what was lost.
+    lines: u64,
+    said: u64,
     /// Events that went before everybody had them.
     lost: u64,
     readers: Vec<Reader>,
@@ -118,7 +120,8 @@ impl Spool {
             file: None,
             segments: VecDeque::new(),
             next_number: 1,
-            events: 0,
+            lines: 0,
+            said: 0,
             lost: 0,
             readers: Vec::new(),
             look_at: Instant::now() + LOOK_AT_DISK,
@@ -161,9 +164,14 @@ impl Spool {
         }
     }
 
+    /// Lines appended from the start on: events, and what says that some were lost.
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines
+    }
+
     /// Events appended from the start on.
     pub(crate) fn events(&self) -> u64 {
-        self.events
+        self.lines - self.said
     }
 
     /// Of these, events that went before everybody had them.
@@ -178,6 +186,11 @@ impl Spool {
             self.look_at_disk();
             self.bound_for_others();
         }
+    }
+
+    /// Appends lines that only say what was lost.
+    pub(crate) fn append_marks(&mut self, lines: &[u8], marks: u64) {
+        self.append_lines(lines, 0, marks);
     }
 
     /// Appends whole lines, `events` of them.
@@ -259,11 +272,12 @@ impl Spool {
                 memory.extend_from_slice(lines);
             }
             last.bytes += length;
-            last.events += count;
+            last.lines += count;
             last.marks += marks;
-            last.appended += events;
+            last.appended += count;
         }
-        self.events += events;
+        self.lines += count;
+        self.said += marks;
         self.counters.spooled(events, length);
     }
 
@@ -297,9 +311,9 @@ impl Spool {
             number,
             data,
             bytes: 0,
-            events: 0,
+            lines: 0,
             marks: 0,
-            events_before: self.events,
+            lines_before: self.lines,
             appended: 0,
         });
         self.remove_finished();
@@ -384,7 +398,7 @@ impl Spool {
         };
         let mut waiting = self.options.keep && !self.segments.is_empty();
         for reader in self.readers.iter().filter(|reader| reader.resumes) {
-            if self.done_by(reader) < self.events {
+            if self.done_by(reader) < self.lines {
                 waiting = true;
             } else {
                 let _ = fs::remove_file(folder.path().join(Position::file_name(&reader.name)));

@@ -18,9 +18,12 @@ use tokio::time::Instant;
 
 use self::runner::{Pace, Runner};
 use crate::config::{Config, ExporterKind, SpoolKind};
-use crate::export::Exporter;
-use crate::spool::{Backlog, Spool, SpoolOptions};
+use crate::export::{Batch, Exporter};
+use crate::spool::{Backlog, Line, Spool, SpoolOptions};
 use crate::stats::{Counters, FlushReport};
+
+/// Traces that are remembered at most because events of theirs were refused.
+const MOST_REFUSED: usize = 4096;
 
 /// The spool and its exporters.
 ///
@@ -39,6 +42,8 @@ struct Shared {
     /// Bumped whenever an exporter has come further, or stopped.
     progress: watch::Sender<u64>,
     exporters: Mutex<Vec<Status>>,
+    /// Traces of which events were refused, and how many, while the worker has not been told.
+    refused_of: Mutex<Vec<(u128, u64)>>,
     /// Whether dead writers' folders are looked for.
     adopts: bool,
     config: Config,
@@ -47,9 +52,9 @@ struct Shared {
 /// What the worker tells the exporters' tasks.
 #[derive(Clone, Copy, Debug, Default)]
 struct Signal {
-    /// Events appended so far.
-    events: u64,
-    /// Everything up to this event is wanted now, be the batch full or not.
+    /// Lines appended so far.
+    lines: u64,
+    /// Everything up to this line is wanted now, be the batch full or not.
     hurry_to: u64,
     /// How often somebody began to wait: a back-off is cut short for them.
     waiters: u64,
@@ -107,6 +112,7 @@ impl Delivery {
             signal: watch::Sender::default(),
             progress: watch::Sender::default(),
             exporters: Mutex::new(statuses),
+            refused_of: Mutex::default(),
             adopts: config.spool() == SpoolKind::Disk,
             config: config.clone(),
         });
@@ -137,12 +143,12 @@ impl Delivery {
             } else {
                 spool.look_around();
             }
-            (spool.events(), spool.lost() > before)
+            (spool.lines(), spool.lost() > before)
         };
         if events > 0 {
             self.shared
                 .signal
-                .send_modify(|signal| signal.events = total);
+                .send_modify(|signal| signal.lines = total);
         }
         if lost {
             // Nobody waits for these any more.
@@ -151,9 +157,31 @@ impl Delivery {
         self.shared.counters.tell_losses(false);
     }
 
+    /// Appends lines that only say what was lost.
+    pub(crate) fn append_marks(&mut self, lines: &[u8], marks: u64) {
+        let total = {
+            let mut spool = self.shared.spool();
+            spool.append_marks(lines, marks);
+            spool.lines()
+        };
+        self.shared
+            .signal
+            .send_modify(|signal| signal.lines = total);
+    }
+
+    /// Traces of which the other sides have refused events since the last call, and how many.
+    pub(crate) fn take_refused(&self) -> Vec<(u128, u64)> {
+        let mut refused = self
+            .shared
+            .refused_of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *refused)
+    }
+
     /// Asks the exporters to send what is spooled now without waiting for full batches.
     pub(crate) fn hurry(&self) {
-        let total = self.shared.spool().events();
+        let total = self.shared.spool().lines();
         self.shared
             .signal
             .send_modify(|signal| signal.hurry_to = total);
@@ -163,6 +191,11 @@ impl Delivery {
     /// the deadline.
     pub(crate) fn flush(&self, deadline: Instant) -> impl Future<Output = FlushReport> + use<> {
         Arc::clone(&self.shared).wait(deadline, false)
+    }
+
+    /// Waits as [`Delivery::stop`] does, and goes on.
+    pub(crate) async fn settle(&self, deadline: Instant) {
+        Arc::clone(&self.shared).wait(deadline, true).await;
     }
 
     /// Flushes, what dead writers left included, then ends. What is not delivered by then is in
@@ -267,7 +300,23 @@ impl Shared {
             .adopted_taken(backlog.path(), backlog.exporter(), backlog.taken());
     }
 
-    fn refused(&self, reader: usize, count: u64) {
+    /// Events of ours were refused.
+    fn refused(&self, reader: usize, batch: &Batch) {
+        let mut of = self
+            .refused_of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut count = 0;
+        for line in batch.events().map(Line::new).filter(|line| !line.is_mark()) {
+            count += 1;
+            let room = of.len() < MOST_REFUSED;
+            match (line.trace(), of.last_mut()) {
+                (Some(trace), Some((last, refused))) if *last == trace => *refused += 1,
+                (Some(trace), _) if room => of.push((trace, 1)),
+                _ => {}
+            }
+        }
+        drop(of);
         let mut statuses = self.statuses();
         if let Some(status) = statuses.iter_mut().find(|s| s.reader == reader) {
             status.refused += count;
@@ -289,7 +338,7 @@ impl Shared {
         deadline: Instant,
         with_backlog: bool,
     ) -> impl Future<Output = FlushReport> + use<> {
-        let target = self.spool().events();
+        let target = self.spool().lines();
         self.signal.send_modify(|signal| {
             signal.hurry_to = target;
             signal.waiters += 1;

@@ -226,6 +226,9 @@ impl Worker {
                 }
                 Ok(Some(Command::Stop(deadline, reply))) => {
                     self.drain.all(u64::MAX, &mut self.delivery).await;
+                    self.delivery.settle(deadline).await;
+                    // What was refused by now is said, too.
+                    self.drain.say_losses(&mut self.delivery);
                     reply.send(self.delivery.stop(deadline).await);
                     return;
                 }
@@ -271,6 +274,7 @@ impl Drain {
             self.readers.retain(|reader| !reader.is_finished());
             if self.records.is_empty() {
                 delivery.append(&[], 0);
+                self.say_losses(delivery);
                 return found;
             }
             found = true;
@@ -282,9 +286,29 @@ impl Drain {
         }
     }
 
+    /// Says of traces that have lost something what that is, where no event of theirs has come that says it.
+    fn say_losses(&mut self, delivery: &mut Delivery) {
+        self.note_losses(delivery);
+        self.lines.clear();
+        let marks = self.encoder.say_losses(&mut self.lines);
+        if marks > 0 {
+            delivery.append_marks(&self.lines, marks);
+        }
+    }
+
+    fn note_losses(&mut self, delivery: &Delivery) {
+        for (trace, events) in self.lanes.take_losses() {
+            self.encoder.lost(trace, DropReason::QueueFull, events);
+        }
+        for (trace, events) in delivery.take_refused() {
+            self.encoder.lost(trace, DropReason::Rejected, events);
+        }
+    }
+
     fn encode(&mut self, delivery: &mut Delivery) {
         const LINES_KEPT: usize = 4 << 20;
         self.records.sort();
+        self.note_losses(delivery);
         self.lines.clear();
         self.lines.shrink_to(LINES_KEPT);
         let mut events = 0;
@@ -306,6 +330,9 @@ impl Drain {
             } else {
                 self.lines.truncate(whole);
                 self.counters.dropped(DropReason::Encode, 1);
+                if record.trace != 0 {
+                    self.encoder.lost(record.trace, DropReason::Encode, 1);
+                }
             }
         }
         self.counters.recorded(u64::from(events));

@@ -36,7 +36,7 @@ pub(super) async fn batch(
         let origin = Origin::Request(writer(&headers)?);
         app.store.append(received.events, origin).await?;
     }
-    app.metrics.events(accepted, rejected);
+    app.metrics.events(accepted, &received.errors);
     Ok(Json(EventBatchResponse {
         accepted,
         rejected,

@@ -17,6 +17,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use rollout_core::event::EventBatchError;
 use tokio::time::Instant;
 
 use super::App;
@@ -24,6 +25,11 @@ use super::App;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,6 +48,7 @@ struct Route {
 pub(super) struct Metrics {
     registry: Arc<Registry>,
     events: Family<Outcome, Counter>,
+    rejected: Family<Reason, Counter>,
     answers: Family<Answer, Counter>,
     seconds: Family<Route, Histogram>,
     store: Gauge,
@@ -50,6 +57,7 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn new() -> Self {
         let events = Family::default();
+        let rejected = Family::default();
         let answers = Family::default();
         let seconds = Family::new_with_constructor(buckets as fn() -> Histogram);
         let store = Gauge::default();
@@ -58,6 +66,11 @@ impl Metrics {
             "ingested_events",
             "Events sent over HTTP, by outcome",
             events.clone(),
+        );
+        registry.register(
+            "rejected_events",
+            "Events sent over HTTP that were not taken, by reason",
+            rejected.clone(),
         );
         registry.register(
             "http_requests",
@@ -79,6 +92,7 @@ impl Metrics {
         Self {
             registry: Arc::new(registry),
             events,
+            rejected,
             answers,
             seconds,
             store,
@@ -86,7 +100,12 @@ impl Metrics {
     }
 
     /// Counts the events of a batch.
-    pub(super) fn events(&self, accepted: u64, rejected: u64) {
+    pub(super) fn events(&self, accepted: u64, errors: &[EventBatchError]) {
+        let rejected = errors.len() as u64;
+        for error in errors {
+            let reason = error.code.clone();
+            self.rejected.get_or_create(&Reason { reason }).inc();
+        }
         for (outcome, number) in [("accepted", accepted), ("rejected", rejected)] {
             self.events
                 .get_or_create(&Outcome { outcome })

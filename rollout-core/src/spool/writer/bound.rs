@@ -205,7 +205,7 @@ impl Spool {
         let segment = &mut self.segments[at];
         segment.number += 1;
         segment.bytes = done.bytes;
-        segment.events = done.lines;
+        segment.lines = done.lines;
         segment.marks = done.marks;
         for (reader, to) in self.readers.iter_mut().zip(&done.places) {
             if let Some((bytes, lines)) = to {
@@ -283,7 +283,7 @@ impl Spool {
     pub(super) fn discard(&mut self, index: usize, reason: DropReason) {
         let segment = &self.segments[index];
         let done = self.readers.iter().map(|r| r.lines_of(segment)).min();
-        let lost = (segment.events.saturating_sub(done.unwrap_or(0))).saturating_sub(segment.marks);
+        let lost = (segment.lines.saturating_sub(done.unwrap_or(0))).saturating_sub(segment.marks);
         self.lost += lost;
         self.counters.dropped(reason, lost);
         if index + 1 == self.segments.len() {

@@ -16,7 +16,7 @@ impl Reader {
         match self.position.segment.cmp(&segment.number) {
             std::cmp::Ordering::Less => 0,
             std::cmp::Ordering::Equal => self.lines,
-            std::cmp::Ordering::Greater => segment.events,
+            std::cmp::Ordering::Greater => segment.lines,
         }
     }
 
@@ -44,7 +44,7 @@ impl Spool {
         self.readers.len() - 1
     }
 
-    /// Events that a reader is done with or that went before it had them, from the start on.
+    /// Lines that a reader is done with or that went before it had them, from the start on.
     pub(crate) fn done(&self, reader: usize) -> u64 {
         self.done_by(&self.readers[reader])
     }
@@ -52,25 +52,25 @@ impl Spool {
     pub(super) fn done_by(&self, reader: &Reader) -> u64 {
         let at = reader.position;
         match self.segments.iter().find(|s| s.number >= at.segment) {
-            None => self.events,
-            Some(segment) if segment.number > at.segment => segment.events_before,
+            None => self.lines,
+            Some(segment) if segment.number > at.segment => segment.lines_before,
             Some(segment) if at.offset >= segment.bytes => segment.end(),
             // Of those that went, nobody knows how many were before this line.
-            Some(segment) => segment.end().min(segment.events_before + reader.lines),
+            Some(segment) => segment.end().min(segment.lines_before + reader.lines),
         }
     }
 
     /// Events that are there and that a reader has yet to get, but for what the spool says itself.
     pub(crate) fn waiting(&self, reader: usize) -> u64 {
         let reader = &self.readers[reader];
-        let left = |s: &Segment| match s.events - reader.lines_of(s).min(s.events) {
+        let left = |s: &Segment| match s.lines - reader.lines_of(s).min(s.lines) {
             0 => 0,
             left => left.saturating_sub(s.marks),
         };
         self.segments.iter().map(left).sum()
     }
 
-    /// What a reader has yet to get.
+    /// What a reader has yet to get, whatever it says.
     pub(crate) fn pending(&self, reader: usize) -> Pending {
         let reader = &self.readers[reader];
         let mut pending = Pending {
@@ -78,7 +78,7 @@ impl Spool {
             bytes: 0,
         };
         for segment in &self.segments {
-            pending.events += segment.events.saturating_sub(reader.lines_of(segment));
+            pending.events += segment.lines.saturating_sub(reader.lines_of(segment));
             pending.bytes += segment.bytes.saturating_sub(reader.bytes_of(segment));
         }
         pending

@@ -289,7 +289,7 @@ impl Runner {
                 Err(ExportError::TooLarge { reason }) => {
                     self.succeeded();
                     if batch.len() == 1 {
-                        self.reject(adopted, "too_large", &reason, 1);
+                        self.reject(adopted, "too_large", &reason, batch);
                     } else {
                         let half = batch.len() / 2;
                         parts.push(Part::new(batch.select(half..batch.len())));
@@ -299,7 +299,7 @@ impl Runner {
                 Err(ExportError::Invalid { code, reason }) => {
                     self.succeeded();
                     if batch.len() == 1 {
-                        self.reject(adopted, &code, &reason, 1);
+                        self.reject(adopted, &code, &reason, batch);
                     } else {
                         let single = |index| Part::new(batch.select([index]));
                         parts.extend((0..batch.len()).rev().map(single));
@@ -307,7 +307,7 @@ impl Runner {
                 }
                 Err(ExportError::Rejected { code, reason }) => {
                     self.succeeded();
-                    self.reject(adopted, &code, &reason, batch.len() as u64);
+                    self.reject(adopted, &code, &reason, batch);
                 }
                 Err(ExportError::Stop { reason }) => return Err(Stopped(reason)),
             }
@@ -340,16 +340,18 @@ impl Runner {
         let mut counted = BTreeSet::new();
         for rejection in refused {
             if counted.insert(rejection.index) {
-                self.reject(adopted, &rejection.code, &rejection.message, 1);
+                let event = batch.select([rejection.index]);
+                self.reject(adopted, &rejection.code, &rejection.message, &event);
             }
         }
         None
     }
 
-    fn reject(&mut self, adopted: bool, code: &str, reason: &str, count: u64) {
+    fn reject(&mut self, adopted: bool, code: &str, reason: &str, batch: &Batch) {
+        let count = batch.len() as u64;
         self.shared.counters.rejected(&self.name, code, count);
         if !adopted {
-            self.shared.refused(self.reader, count);
+            self.shared.refused(self.reader, batch);
         }
         if self.told.len() < 32 && self.told.insert(code.into()) {
             let name = &self.name;

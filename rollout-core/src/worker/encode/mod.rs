@@ -22,10 +22,12 @@ use time::TimeText;
 use trace::{TraceState, Traces};
 
 use crate::client::Later;
-use crate::clock::Wall;
+use crate::clock::{self, Wall};
 use crate::queue::Record;
 use crate::site::CallSite;
 use crate::span::record::{EndStatus, Field, RecordKind, WITH_LATER, WITH_TRACE, fields};
+use crate::spool::MARK_PREFIX;
+use crate::stats::DropReason;
 
 /// What a program says of itself on every event, as JSON.
 #[derive(Debug, Default)]
@@ -49,7 +51,12 @@ pub(crate) struct Encoder {
     nonce: u64,
     events: u64,
     wall: Wall,
+    /// Traces that have lost something since it was said last.
+    lossy: Vec<u128>,
 }
+
+/// Traces that are remembered at most because they have lost something.
+const MOST_LOSSY: usize = 16 * 1024;
 
 /// One event about to be written.
 struct Draft<'a> {
@@ -63,6 +70,8 @@ struct Draft<'a> {
     cut_values: Cell<u32>,
     /// Of an event of the program's own.
     custom: Option<Custom>,
+    /// It is no event of the program, but says what was lost.
+    mark: bool,
 }
 
 /// What became of a record.
@@ -133,12 +142,53 @@ impl Encoder {
             nonce: fastrand::u64(..),
             events: 0,
             wall: Wall::new(),
+            lossy: Vec::new(),
         }
     }
 
     /// Looks at the clock; once per drain.
     pub(crate) fn look_at_clock(&mut self) {
         self.wall.advance();
+    }
+
+    /// A trace has lost events: its next event says so, or else [`Encoder::say_losses`].
+    pub(crate) fn lost(&mut self, trace: u128, reason: DropReason, events: u64) {
+        self.traces
+            .get(trace, false, self.events)
+            .lose(reason, events);
+        if self.lossy.len() < MOST_LOSSY {
+            self.lossy.push(trace);
+        }
+    }
+
+    /// Appends a line for every trace that has lost something and has had no event since that could have said so.
+    /// Returns how many.
+    pub(crate) fn say_losses(&mut self, out: &mut Vec<u8>) -> u64 {
+        let mut said = 0;
+        for trace in std::mem::take(&mut self.lossy) {
+            if !self.traces.is_unsaid(trace) {
+                continue;
+            }
+            let record = Record {
+                kind: RecordKind::TraceUpdate as u8,
+                trace,
+                at: clock::now(),
+                ..Record::default()
+            };
+            let draft = Draft {
+                record: &record,
+                payload: &[],
+                event_type: "span.update",
+                site: None,
+                tool_call_id: None,
+                cut_values: Cell::new(0),
+                custom: None,
+                mark: true,
+            };
+            self.line(RecordKind::TraceUpdate, &draft, out);
+            said += 1;
+        }
+        said
     }
 
     /// Appends the lines of a record to `out`.
@@ -175,6 +225,7 @@ impl Encoder {
             tool_call_id: None,
             cut_values: Cell::new(0),
             custom: None,
+            mark: false,
         };
         if let Some(members) = draft.field(Field::Members) {
             draft.custom = Some(Custom::of(members, &self.masks));
@@ -256,7 +307,8 @@ impl Encoder {
         let mut event = Object::begin(out, mask);
         let id = event.plain_key("event_id");
         // Writing to a Vec cannot fail.
-        let _ = write!(id, "\"evt_{:016x}{:016x}\"", self.nonce, self.events);
+        let prefix = if draft.mark { MARK_PREFIX } else { "evt_" };
+        let _ = write!(id, "\"{prefix}{:016x}{:016x}\"", self.nonce, self.events);
         match draft.text(Field::EventType) {
             Some(custom) => event.word("event_type", custom),
             None => event.word("event_type", draft.event_type),
@@ -325,6 +377,7 @@ impl Encoder {
             event.object("attributes", |attributes| {
                 attributes.members(&resource.attributes);
                 attributes.number("rollout.ns", at % 1000);
+                state.say_dropped(attributes);
                 custom.attributes(attributes);
             });
         } else {
@@ -337,6 +390,7 @@ impl Encoder {
                     attributes.members(&resource.trace_attributes);
                 }
                 attributes.number("rollout.ns", at % 1000);
+                state.say_dropped(attributes);
                 span::attributes(attributes, kind, draft, is_trace, mask);
                 if draft.event_type == "trace.end" {
                     state.summary(attributes);

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::event::Object;
+use crate::stats::DropReason;
+
 /// Traces that are remembered at most; past this, the one that was touched longest ago is forgotten.
 const MOST: usize = 16 * 1024;
 
@@ -21,7 +24,32 @@ pub(super) struct TraceState {
     /// Tags, each as JSON, and metadata as key and JSON, that updates have added: told again at the end.
     pub(super) tags: Vec<Vec<u8>>,
     pub(super) metadata: Vec<(String, Vec<u8>)>,
+    /// Events that were lost, by reason, and whether that is yet to be said.
+    dropped: Vec<(DropReason, u64)>,
+    pub(super) unsaid: bool,
     touched: u64,
+}
+
+impl TraceState {
+    /// Notes that so many events more were lost.
+    pub(super) fn lose(&mut self, reason: DropReason, events: u64) {
+        match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, lost)) => *lost += events,
+            None => self.dropped.push((reason, events)),
+        }
+        self.unsaid = true;
+    }
+
+    /// Says what was lost by now, if that is yet to be said.
+    pub(super) fn say_dropped(&mut self, attributes: &mut Object<'_>) {
+        if std::mem::take(&mut self.unsaid) {
+            attributes.object("rollout.dropped", |dropped| {
+                for (reason, lost) in &self.dropped {
+                    dropped.number(reason.as_str(), *lost);
+                }
+            });
+        }
+    }
 }
 
 /// Trace ids are random already.
@@ -67,6 +95,11 @@ impl Traces {
         });
         state.touched = self.clock;
         state
+    }
+
+    /// Whether what a trace has lost is yet to be said.
+    pub(super) fn is_unsaid(&self, trace: u128) -> bool {
+        self.states.get(&trace).is_some_and(|state| state.unsaid)
     }
 
     /// Remembers the id of a tool call until its result.

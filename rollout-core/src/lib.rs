@@ -26,6 +26,8 @@ mod error;
 #[cfg(feature = "runtime")]
 mod export;
 #[cfg(feature = "runtime")]
+mod fork;
+#[cfg(feature = "runtime")]
 mod git;
 #[cfg(feature = "runtime")]
 mod id;

@@ -8,7 +8,7 @@ mod shared;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
@@ -24,10 +24,11 @@ pub(crate) use self::shared::{Settings, Shared};
 use crate::builder::Builder;
 use crate::capture::{KeyMatcher, SecretMask};
 use crate::check::CheckResult;
-use crate::clock;
+use crate::clock::{self, Ticks};
 use crate::config::Config;
 use crate::error::FlushError;
-use crate::export::Exporter;
+use crate::export::{self, Exporter};
+use crate::fork::Birth;
 use crate::site::Flush;
 use crate::stats::{Counters, FlushReport, Stats};
 use crate::worker::{self, Answer, Command, Encoder, Masks, Reply, Resource};
@@ -59,6 +60,9 @@ pub(crate) struct Inner {
     shared: Option<Arc<Shared>>,
     worker: Mutex<Option<JoinHandle<()>>>,
     worker_thread: Option<ThreadId>,
+    birth: Birth,
+    /// In a forked child: the client that was started there.
+    successor: OnceLock<Arc<Self>>,
 }
 
 impl fmt::Debug for Client {
@@ -78,14 +82,144 @@ impl Client {
     /// Starts the worker. Where the system has no thread to give, one warning says so and nothing is recorded.
     pub(crate) fn start(config: Config, exporters: Vec<Box<dyn Exporter>>) -> Self {
         clock::start();
+        Self {
+            inner: Inner::start(config, exporters, 0),
+        }
+    }
+
+    /// This process's.
+    pub(super) fn here(&self) -> &Arc<Inner> {
+        self.inner.here()
+    }
+
+    /// The configuration as it was resolved. Secrets print as `[redacted]`.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// What was recorded, delivered and lost by now.
+    pub fn stats(&self) -> Stats {
+        self.here().counters.snapshot()
+    }
+
+    /// Whether this client records.
+    pub fn is_enabled(&self) -> bool {
+        self.here()
+            .shared
+            .as_ref()
+            .is_some_and(|shared| !shared.is_stopped())
+    }
+
+    /// Brings everything recorded so far to the spool and waits for its delivery, for as long as the configured
+    /// `timeout` at most. Works on any runtime and needs none.
+    pub async fn flush(&self) -> Result<FlushReport, FlushError> {
+        self.ask(self.inner.config.timeout(), Command::Flush)?.await
+    }
+
+    /// The same as [`Client::flush`], blocking the thread for `timeout` at most.
+    pub fn blocking_flush(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        self.ask_blocking(timeout, |deadline, reply| {
+            Command::Flush(deadline.into(), reply)
+        })
+    }
+
+    /// Flushes and stops the worker. Whatever is recorded afterwards is dropped and counted. Stopping twice is fine.
+    pub async fn shutdown(&self) -> Result<FlushReport, FlushError> {
+        let Some(shared) = self.here().running() else {
+            return Err(FlushError::Closed);
+        };
+        shared.stop();
+        let answer = self.send_async(
+            SHUTDOWN_TIMEOUT.max(self.inner.config.timeout()),
+            Command::Stop,
+        )?;
+        answer.await
+    }
+
+    /// The same as [`Client::shutdown`], blocking the thread for `timeout` at most.
+    pub fn blocking_shutdown(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        self.inner.stop(timeout)
+    }
+
+    /// Sends a diagnostic trace and tells what became of it. With no address set, the spool is tried instead.
+    pub async fn check(&self) -> CheckResult {
+        let (reply, answer) = Reply::future(Instant::now() + self.inner.config.timeout() + GRACE);
+        let sent = self.here().send(Command::Check(reply));
+        let result = match sent {
+            Ok(()) => answer.await,
+            Err(error) => Err(error),
+        };
+        result.unwrap_or_else(|_| CheckResult::stopped(self.inner.config.enabled()))
+    }
+
+    /// The same as [`Client::check`], blocking the thread for the configured `timeout` at most.
+    pub fn blocking_check(&self) -> CheckResult {
+        let (reply, answer) = Reply::thread();
+        let timeout = self.inner.config.timeout() + GRACE;
+        let result = match self.here().send(Command::Check(reply)) {
+            Ok(()) if !self.here().on_worker() => answer.recv_timeout(timeout).ok(),
+            _ => None,
+        };
+        result.unwrap_or_else(|| CheckResult::stopped(self.inner.config.enabled()))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.here().running().map_or(0, |shared| shared.id)
+    }
+
+    /// The running client of a number.
+    pub(crate) fn find(id: u32) -> Option<Self> {
+        let inner = Shared::find(id)?.inner.upgrade()?;
+        Some(Self { inner })
+    }
+
+    fn ask(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(tokio::time::Instant, Reply<FlushReport>) -> Command,
+    ) -> Result<Answer<FlushReport>, FlushError> {
+        if self.here().running().is_none() {
+            return Err(FlushError::Closed);
+        }
+        self.send_async(timeout, command)
+    }
+
+    fn send_async(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(tokio::time::Instant, Reply<FlushReport>) -> Command,
+    ) -> Result<Answer<FlushReport>, FlushError> {
+        let deadline = Instant::now() + timeout.min(LONGEST);
+        let (reply, answer) = Reply::future(deadline + GRACE);
+        self.here().send(command(deadline.into(), reply))?;
+        Ok(answer)
+    }
+
+    fn ask_blocking(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(Instant, Reply<FlushReport>) -> Command,
+    ) -> Result<FlushReport, FlushError> {
+        if self.here().running().is_none() {
+            return Err(FlushError::Closed);
+        }
+        self.here().ask_blocking(timeout, command)
+    }
+}
+
+impl Inner {
+    /// Starts a worker; `since` is the time from which on a forked child records, or 0.
+    fn start(config: Config, exporters: Vec<Box<dyn Exporter>>, since: Ticks) -> Arc<Self> {
         let counters = Arc::new(Counters::default());
-        let inner = Arc::new_cyclic(|weak| {
+        Arc::new_cyclic(|weak| {
             let mut inner = Inner {
                 config,
                 counters,
                 shared: None,
                 worker: Mutex::new(None),
                 worker_thread: None,
+                birth: Birth::now(),
+                successor: OnceLock::new(),
             };
             if !inner.config.enabled() {
                 return inner;
@@ -97,6 +231,7 @@ impl Client {
                 Arc::clone(&inner.counters),
                 commands,
                 weak.clone(),
+                since,
             );
             let masks = Masks {
                 secrets: inner.config.redact_values().then(SecretMask::new).flatten(),
@@ -124,126 +259,23 @@ impl Client {
                 }
             }
             inner
-        });
-        Self { inner }
-    }
-
-    /// The configuration as it was resolved. Secrets print as `[redacted]`.
-    pub fn config(&self) -> &Config {
-        &self.inner.config
-    }
-
-    /// What was recorded, delivered and lost by now.
-    pub fn stats(&self) -> Stats {
-        self.inner.counters.snapshot()
-    }
-
-    /// Whether this client records.
-    pub fn is_enabled(&self) -> bool {
-        self.inner
-            .shared
-            .as_ref()
-            .is_some_and(|shared| !shared.is_stopped())
-    }
-
-    /// Brings everything recorded so far to the spool and waits for its delivery, for as long as the configured
-    /// `timeout` at most. Works on any runtime and needs none.
-    pub async fn flush(&self) -> Result<FlushReport, FlushError> {
-        self.ask(self.inner.config.timeout(), Command::Flush)?.await
-    }
-
-    /// The same as [`Client::flush`], blocking the thread for `timeout` at most.
-    pub fn blocking_flush(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
-        self.ask_blocking(timeout, |deadline, reply| {
-            Command::Flush(deadline.into(), reply)
         })
     }
 
-    /// Flushes and stops the worker. Whatever is recorded afterwards is dropped and counted. Stopping twice is fine.
-    pub async fn shutdown(&self) -> Result<FlushReport, FlushError> {
-        let Some(shared) = self.inner.running() else {
-            return Err(FlushError::Closed);
-        };
-        shared.stop();
-        let answer = self.send_async(
-            SHUTDOWN_TIMEOUT.max(self.inner.config.timeout()),
-            Command::Stop,
-        )?;
-        answer.await
-    }
-
-    /// The same as [`Client::shutdown`], blocking the thread for `timeout` at most.
-    pub fn blocking_shutdown(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
-        self.inner.stop(timeout)
-    }
-
-    /// Sends a diagnostic trace and tells what became of it. With no address set, the spool is tried instead.
-    pub async fn check(&self) -> CheckResult {
-        let (reply, answer) = Reply::future(Instant::now() + self.inner.config.timeout() + GRACE);
-        let sent = self.inner.send(Command::Check(reply));
-        let result = match sent {
-            Ok(()) => answer.await,
-            Err(error) => Err(error),
-        };
-        result.unwrap_or_else(|_| CheckResult::stopped(self.inner.config.enabled()))
-    }
-
-    /// The same as [`Client::check`], blocking the thread for the configured `timeout` at most.
-    pub fn blocking_check(&self) -> CheckResult {
-        let (reply, answer) = Reply::thread();
-        let timeout = self.inner.config.timeout() + GRACE;
-        let result = match self.inner.send(Command::Check(reply)) {
-            Ok(()) if !self.inner.on_worker() => answer.recv_timeout(timeout).ok(),
-            _ => None,
-        };
-        result.unwrap_or_else(|| CheckResult::stopped(self.inner.config.enabled()))
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.inner.running().map_or(0, |shared| shared.id)
-    }
-
-    /// The running client of a number.
-    pub(crate) fn find(id: u32) -> Option<Self> {
-        let inner = Shared::find(id)?.inner.upgrade()?;
-        Some(Self { inner })
-    }
-
-    fn ask(
-        &self,
-        timeout: Duration,
-        command: impl FnOnce(tokio::time::Instant, Reply<FlushReport>) -> Command,
-    ) -> Result<Answer<FlushReport>, FlushError> {
-        if self.inner.running().is_none() {
-            return Err(FlushError::Closed);
+    /// The one of this process: in a forked child, one that is started there when it is asked for first.
+    fn here(self: &Arc<Self>) -> &Arc<Self> {
+        if !self.birth.is_past() || self.shared.is_none() {
+            return self;
         }
-        self.send_async(timeout, command)
+        let successor = self.successor.get_or_init(|| {
+            crate::spool::forked();
+            // What the program brought itself went to the parent's worker.
+            let exporters = export::all(&self.config, Vec::new()).unwrap_or_default();
+            Self::start(self.config.clone(), exporters, clock::now())
+        });
+        successor.here()
     }
 
-    fn send_async(
-        &self,
-        timeout: Duration,
-        command: impl FnOnce(tokio::time::Instant, Reply<FlushReport>) -> Command,
-    ) -> Result<Answer<FlushReport>, FlushError> {
-        let deadline = Instant::now() + timeout.min(LONGEST);
-        let (reply, answer) = Reply::future(deadline + GRACE);
-        self.inner.send(command(deadline.into(), reply))?;
-        Ok(answer)
-    }
-
-    fn ask_blocking(
-        &self,
-        timeout: Duration,
-        command: impl FnOnce(Instant, Reply<FlushReport>) -> Command,
-    ) -> Result<FlushReport, FlushError> {
-        if self.inner.running().is_none() {
-            return Err(FlushError::Closed);
-        }
-        self.inner.ask_blocking(timeout, command)
-    }
-}
-
-impl Inner {
     fn running(&self) -> Option<&Arc<Shared>> {
         self.shared.as_ref().filter(|shared| !shared.is_stopped())
     }
@@ -281,6 +313,11 @@ impl Inner {
     }
 
     fn stop(&self, timeout: Duration) -> Result<FlushReport, FlushError> {
+        if self.birth.is_past() {
+            // The parent's goes on; one of our own there is only if anything was recorded.
+            let successor = self.successor.get().ok_or(FlushError::Closed)?;
+            return successor.stop(timeout);
+        }
         if !self.shared.as_ref().is_some_and(|shared| shared.stop()) {
             return Err(FlushError::Closed);
         }
@@ -304,6 +341,10 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.birth.is_past() {
+            // A thread of the parent's, which there is none of here.
+            std::mem::forget(self.worker.get_mut().map(Option::take));
+        }
         // Stopped already, disabled, or reported by the counters: there is nobody left to tell.
         let _ = self.stop(SHUTDOWN_TIMEOUT);
     }

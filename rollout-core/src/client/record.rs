@@ -101,7 +101,7 @@ impl Client {
     }
 
     fn samples(&self, id: TraceId) -> bool {
-        self.inner
+        self.here()
             .running()
             .is_some_and(|shared| shared.settings.samples(id.to_u128()))
     }

@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use super::Inner;
 use super::later::Later;
 use crate::capture::KeyMatcher;
+use crate::clock::Ticks;
+use crate::fork::Birth;
 use crate::queue::Lanes;
 use crate::stats::Counters;
 use crate::worker::Commands;
@@ -50,6 +52,9 @@ pub(crate) struct Shared {
     /// The handles' side, for those who find the client by the current span.
     pub(super) inner: Weak<Inner>,
     stopped: AtomicBool,
+    birth: Birth,
+    /// In a forked child, when it began: what began before is the parent's. Else 0.
+    pub(crate) since: Ticks,
 }
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -63,6 +68,7 @@ impl Shared {
         counters: Arc<Counters>,
         commands: Commands,
         inner: Weak<Inner>,
+        since: Ticks,
     ) -> Arc<Self> {
         let lanes = Lanes::new(max_queue_bytes, Arc::clone(&counters));
         let shared = Arc::new(Self {
@@ -73,20 +79,30 @@ impl Shared {
             commands,
             inner,
             stopped: AtomicBool::new(false),
+            birth: Birth::now(),
+            since,
         });
-        RUNNING
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_default()
-            .insert(shared.id, Arc::clone(&shared));
-        crate::context::client_started();
+        if since == 0 {
+            RUNNING
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_default()
+                .insert(shared.id, Arc::clone(&shared));
+            crate::context::client_started();
+        }
+
         shared
     }
 
-    /// The running client of a number.
+    /// The running client of a number; in a forked child, the one that was started there in its place.
     pub(crate) fn find(id: u32) -> Option<Arc<Self>> {
         let running = RUNNING.read().unwrap_or_else(PoisonError::into_inner);
-        running.as_ref()?.get(&id).cloned()
+        let found = running.as_ref()?.get(&id).cloned()?;
+        drop(running);
+        if !found.birth.is_past() {
+            return Some(found);
+        }
+        found.inner.upgrade()?.here().shared.clone()
     }
 
     /// No thread records for this client from now on. Returns whether it was running.
@@ -94,11 +110,13 @@ impl Shared {
         if self.stopped.swap(true, Ordering::SeqCst) {
             return false;
         }
-        let mut running = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = running.as_mut() {
-            running.remove(&self.id);
+        if self.since == 0 {
+            let mut running = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(running) = running.as_mut() {
+                running.remove(&self.id);
+            }
         }
-        drop(running);
+        // In a forked child, this one is counted in the place of the parent's.
         crate::context::client_stopped(self.id);
         self.lanes.close();
         true

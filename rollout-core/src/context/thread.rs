@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::client::Shared;
+use crate::clock::Ticks;
+use crate::fork::{self, Birth};
 use crate::queue::{Lane, Record};
 
 /// A thread's means to record for one client.
@@ -13,6 +15,7 @@ pub(crate) struct Thread {
     pub(crate) ids: fastrand::Rng,
     pub(crate) payload: Vec<u64>,
     lane: Lane,
+    birth: Birth,
 }
 
 /// Buffers that have grown over this many words are given back after use: 256 KiB.
@@ -22,8 +25,8 @@ const PAYLOAD_KEPT: usize = 32 * 1024;
 const UNOPENED: u64 = 2;
 
 impl Thread {
-    fn new(client: u32) -> Option<Self> {
-        let client = Shared::find(client)?;
+    fn new(id: u32) -> Option<Self> {
+        let client = Shared::find(id)?;
         let Some(lane) = client.lanes.open() else {
             let trace = super::current().trace;
             if trace != 0 {
@@ -32,12 +35,23 @@ impl Thread {
             return None;
         };
         Some(Self {
-            id: client.id,
+            id,
             client,
-            ids: fastrand::Rng::new(),
+            ids: fastrand::Rng::with_seed(fork::seed()),
             payload: Vec::new(),
             lane,
+            birth: Birth::now(),
         })
+    }
+
+    /// Whether what began then is another process's to end.
+    pub(crate) fn is_foreign(&self, start: Ticks) -> bool {
+        start < self.client.since
+    }
+
+    /// Forgets what is in the buffer.
+    pub(crate) fn discard(&mut self) {
+        self.clear();
     }
 
     /// A span id: random, never 0.
@@ -129,7 +143,7 @@ pub(crate) fn with_live_thread<R>(client: u32, f: impl FnOnce(&mut Thread) -> R)
     let done = THREADS.try_with(|threads| {
         let mut threads = threads.try_borrow_mut().ok()?;
         let thread = match &mut threads.last {
-            Some(thread) if thread.id == client => thread,
+            Some(thread) if thread.id == client && !thread.birth.is_past() => thread,
             _ => {
                 threads.switch(client);
                 threads.last.as_mut()?
@@ -161,7 +175,8 @@ impl Threads {
     #[cold]
     fn switch(&mut self, client: u32) {
         self.others.extend(self.last.take());
-        self.others.retain(|thread| !thread.client.is_stopped());
+        self.others
+            .retain(|thread| !thread.client.is_stopped() && !thread.birth.is_past());
         let known = self.others.iter().position(|thread| thread.id == client);
         self.last = match known {
             Some(index) => Some(self.others.swap_remove(index)),

@@ -103,6 +103,9 @@ pub(crate) fn close(
     }
     let at = clock::now();
     with_thread(opened.context.client, |thread| {
+        if thread.is_foreign(opened.start) {
+            return;
+        }
         let Thread {
             payload, client, ..
         } = thread;
@@ -172,6 +175,9 @@ pub(crate) fn close_later(
     if opened.is_sampled() {
         let at = clock::now();
         with_thread(opened.context.client, |thread| {
+            if thread.is_foreign(opened.start) {
+                return;
+            }
             let record = opened.end_record(kind, status, at, 0);
             push_later(thread, record, bytes, now, later);
         });

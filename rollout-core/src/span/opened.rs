@@ -371,6 +371,10 @@ fn end_span(thread: &mut Thread, opened: &Opened, status: EndStatus, at: Ticks) 
 /// An end as a record of its own.
 #[inline(never)]
 fn push_end(thread: &mut Thread, opened: &Opened, status: EndStatus, at: Ticks) {
+    if thread.is_foreign(opened.start) {
+        // It ends where it began, in the process that this one was forked from.
+        return thread.discard();
+    }
     thread.push(opened.end_record(end_kind(opened), status, at, opened.site.id()));
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
 
@@ -15,7 +15,33 @@ const KEEP: &str = "keep";
 pub(super) struct Folder {
     path: PathBuf,
     /// Held until this is dropped or the process ends.
-    lock: File,
+    lock: Held,
+}
+
+/// A lock that a forked child can let go of: what is locked is shared with the parent, and would stay so.
+type Held = Arc<Mutex<Option<File>>>;
+
+/// The locks that this process holds, and some that it has held.
+static HELD: Mutex<Vec<Weak<Mutex<Option<File>>>>> = Mutex::new(Vec::new());
+
+fn hold(lock: File) -> Held {
+    let held = Arc::new(Mutex::new(Some(lock)));
+    let mut all = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|lock| lock.strong_count() > 0);
+    all.push(Arc::downgrade(&held));
+    held
+}
+
+/// In a forked child: lets go of the parent's locks, so that they tell of the parent alone.
+pub(crate) fn forked() {
+    // Where the parent was at it when it forked, they stay.
+    if let Ok(mut all) = HELD.try_lock() {
+        for lock in all.drain(..).filter_map(|lock| lock.upgrade()) {
+            if let Ok(mut lock) = lock.try_lock() {
+                *lock = None;
+            }
+        }
+    }
 }
 
 /// The folder of all writers.
@@ -86,7 +112,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => Ok(Some(Self {
                 path: path.to_owned(),
-                lock,
+                lock: hold(lock),
             })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
@@ -125,7 +151,7 @@ impl Folder {
             }
         }
         // Windows removes no file that is open.
-        drop(lock);
+        lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = fs::remove_file(path.join(LOCK));
         let _ = fs::remove_dir(path);
     }

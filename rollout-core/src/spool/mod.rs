@@ -58,5 +58,6 @@ mod segment;
 mod writer;
 
 pub(crate) use self::backlog::{Backlog, adopt};
+pub(crate) use self::folder::forked;
 pub(crate) use self::line::{Line, MARK_PREFIX};
 pub(crate) use self::writer::{Spool, SpoolOptions};

@@ -23,6 +23,7 @@ use trace::{TraceState, Traces};
 
 use crate::client::Later;
 use crate::clock::{self, Wall};
+use crate::fork;
 use crate::queue::Record;
 use crate::site::CallSite;
 use crate::span::record::{EndStatus, Field, RecordKind, WITH_LATER, WITH_TRACE, fields};
@@ -139,7 +140,7 @@ impl Encoder {
             masks,
             traces: Traces::default(),
             time: TimeText::default(),
-            nonce: fastrand::u64(..),
+            nonce: fork::seed(),
             events: 0,
             wall: Wall::new(),
             lossy: Vec::new(),

@@ -19,6 +19,8 @@ pub mod model;
 pub mod program;
 pub mod proxy;
 pub mod server;
+#[cfg(target_os = "linux")]
+pub mod tmpfs;
 mod wait;
 pub mod wire;
 

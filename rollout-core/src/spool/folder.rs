@@ -163,7 +163,10 @@ fn ignore(folder: &Path) -> io::Result<()> {
     if file.exists() {
         return Ok(());
     }
-    fs::write(file, "*\n")
+    fs::write(&file, "*\n").inspect_err(|_| {
+        // Half of it would be taken for whole the next time.
+        let _ = fs::remove_file(&file);
+    })
 }
 
 /// A folder that only its owner can look into: traces may hold what is nobody else's business.

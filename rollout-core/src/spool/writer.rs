@@ -26,6 +26,9 @@ const LEAST_SEGMENT_BYTES: u64 = 4 << 10;
 /// How often a disk that failed is tried again, and one that works is looked at.
 const LOOK_AT_DISK: Duration = Duration::from_secs(1);
 
+/// A disk that has worked for so long and fails again is worth another warning.
+const NEW_OUTAGE: Duration = Duration::from_mins(1);
+
 /// What a spool needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct SpoolOptions {
@@ -100,8 +103,8 @@ pub(crate) struct Spool {
     readers: Vec<Reader>,
     /// When the disk is looked at, or tried, again.
     look_at: Instant,
-    /// Whether the failure of the disk was told already.
-    told: bool,
+    /// When the disk has failed last: an outage is told once.
+    failed: Option<Instant>,
     /// Folders of dead writers whose locks this process holds, and what is under way of them.
     adopted: HashMap<PathBuf, Taken>,
     others: Others,
@@ -125,7 +128,7 @@ impl Spool {
             lost: 0,
             readers: Vec::new(),
             look_at: Instant::now() + LOOK_AT_DISK,
-            told: false,
+            failed: None,
             adopted: HashMap::new(),
             others: Others::default(),
             unsaid: HashMap::new(),
@@ -332,8 +335,8 @@ impl Spool {
         self.file = None;
         self.disk_works = false;
         self.look_at = Instant::now() + LOOK_AT_DISK;
-        if !self.told {
-            self.told = true;
+        let before = self.failed.replace(Instant::now());
+        if before.is_none_or(|before| before.elapsed() > NEW_OUTAGE) {
             self.counters.warn(format_args!(
                 "cannot write below {}: {error}; events are kept in memory, at most {} bytes, \
                  until it can be written",
@@ -377,7 +380,14 @@ impl Spool {
         for segment in &mut self.segments {
             if let Data::Memory(lines) = &segment.data {
                 let path = segment::path(folder.path(), segment.number);
-                fs::write(&path, lines)?;
+                // Whole or not at all: somebody may read it as soon as it is there.
+                let beside = path.with_extension("next");
+                if let Err(error) =
+                    fs::write(&beside, lines).and_then(|()| fs::rename(&beside, &path))
+                {
+                    let _ = fs::remove_file(&beside);
+                    return Err(error);
+                }
                 segment.data = Data::File(path);
             }
         }

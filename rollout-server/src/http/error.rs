@@ -35,6 +35,20 @@ impl ApiError {
     }
 }
 
+/// The client in Python tries again on 503, while 507 costs it the batch.
+const RETRIES_ONLY_503: &str = "sdk_python";
+
+impl ApiError {
+    /// Why events of this source could not be stored, in a status that has the sender try again.
+    pub(super) fn not_stored(error: StoreError, source: &str) -> Self {
+        let mut error = Self::from(error);
+        if error.status == StatusCode::INSUFFICIENT_STORAGE && source == RETRIES_ONLY_503 {
+            error.status = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        error
+    }
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: Fault<'a>,
@@ -60,7 +74,7 @@ impl IntoResponse for ApiError {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -86,8 +100,7 @@ impl From<StoreError> for ApiError {
         let (status, code) = match error {
             StoreError::Cursor => (StatusCode::BAD_REQUEST, "invalid_cursor"),
             StoreError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            // Senders try again on this status, while 507 costs them the batch.
-            StoreError::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
+            StoreError::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             StoreError::Overtaken | StoreError::Database(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_failed")

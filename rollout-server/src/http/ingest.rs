@@ -34,7 +34,8 @@ pub(super) async fn batch(
     let (accepted, rejected) = (received.events.len() as u64, received.errors.len() as u64);
     if accepted > 0 {
         let origin = Origin::Request(writer(&headers)?);
-        app.store.append(received.events, origin).await?;
+        let stored = app.store.append(received.events, origin).await;
+        stored.map_err(|error| ApiError::not_stored(error, &received.source))?;
     }
     app.metrics.events(accepted, &received.errors);
     Ok(Json(EventBatchResponse {

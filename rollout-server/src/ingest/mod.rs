@@ -20,6 +20,8 @@ pub struct Received {
     pub events: Vec<Event>,
     /// The bad ones.
     pub errors: Vec<EventBatchError>,
+    /// Who has sent them, as the envelope says: `sdk_rust`, `sdk_python`, ….
+    pub source: String,
 }
 
 /// Why a whole batch was refused.
@@ -83,6 +85,7 @@ fn check(batch: &Batch<&RawValue>) -> Result<Received, Refusal> {
     let mut received = Received {
         events: Vec::with_capacity(batch.events.len()),
         errors: Vec::new(),
+        source: batch.source.clone(),
     };
     for (index, raw) in batch.events.iter().enumerate() {
         match validate::event(raw.get()) {

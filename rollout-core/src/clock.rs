@@ -2,13 +2,20 @@
 //!
 //! A caller reads *ticks* and nothing else: where the kernel itself keeps time by the processor's time stamp
 //! counter (so it is constant, does not stop, and agrees between cores), a tick is one of its counts; elsewhere
-//! it is a nanosecond of [`Instant`]. The worker turns ticks into wall-clock nanoseconds by what it has read of both
+//! it is a nanosecond of [`Instant`]. The worker turns ticks into wall-clock nanoseconds by what it has read of all
 //! clocks since the program was first traced ([`Wall`]), so no calibration ever delays a start.
 
-use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod line;
+#[cfg(test)]
+mod steps;
+mod wall;
 
-/// A reading of the fast clock. Only differences and [`Wall::nanos`] give it meaning.
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+pub(crate) use wall::Wall;
+
+/// A reading of the fast clock. Only differences and a [`Wall`] give it meaning.
 pub(crate) type Ticks = u64;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -61,46 +68,46 @@ mod counter {
     }
 }
 
-/// Both clocks, read together.
-#[derive(Clone, Copy)]
+/// All clocks, read together.
+#[derive(Clone, Copy, Debug)]
 struct Reading {
     ticks: Ticks,
-    instant: Instant,
-}
-
-impl Reading {
-    fn take() -> Self {
-        Self {
-            ticks: now(),
-            instant: Instant::now(),
-        }
-    }
-}
-
-struct Anchor {
-    first: Reading,
-    wall_nanos: u64,
+    /// Nanoseconds of [`Instant`] since the program was first traced. It never jumps; where the machine sleeps, it may
+    /// stand still meanwhile.
+    running: u64,
+    /// Nanoseconds of the system's clock since the Unix epoch. Somebody may set it, forth or back.
+    wall: u64,
 }
 
 static EPOCH: OnceLock<Instant> = OnceLock::new();
-static ANCHOR: OnceLock<Anchor> = OnceLock::new();
+static FIRST: OnceLock<Reading> = OnceLock::new();
 
-fn anchor() -> &'static Anchor {
-    ANCHOR.get_or_init(|| {
-        let first = Reading::take();
+impl Reading {
+    fn take() -> Self {
+        let epoch = *EPOCH.get_or_init(Instant::now);
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Anchor {
-            first,
-            wall_nanos: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
+        Self {
+            ticks: now(),
+            running: nanos(epoch.elapsed()),
+            wall: nanos(wall),
         }
-    })
+    }
+
+    /// The program's first.
+    fn first() -> Self {
+        *FIRST.get_or_init(Self::take)
+    }
 }
 
-/// Takes the anchor to the wall; called when a client starts, so that no tick is older than it.
+fn nanos(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Takes the first reading; called when a client starts, so that no tick is older than it.
 pub(crate) fn start() {
-    anchor();
+    Reading::first();
 }
 
 /// The fast clock, now.
@@ -116,103 +123,5 @@ pub(crate) fn now() -> Ticks {
 #[cold]
 fn slow_now() -> Ticks {
     let epoch = *EPOCH.get_or_init(Instant::now);
-    u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Ticks into time: a line through knots. What lies before the last knot stays as it is, so that a span's start is the
-/// same time when it starts and when it ends (but for spans of hours, whose knots were thinned out); from there on
-/// the line leads back to what the system's clock says.
-#[derive(Debug)]
-pub(crate) struct Wall {
-    knots: Vec<Knot>,
-    /// When the last knot was tied.
-    tied: Instant,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Knot {
-    ticks: Ticks,
-    nanos: u64,
-    nanos_per_tick: f64,
-}
-
-/// In the first second a knot is tied each time, while the rate gets known; then this often.
-const TIE_EVERY: Duration = Duration::from_secs(10);
-
-/// Knots that are kept; past this, every other one of the older half goes.
-const MOST_KNOTS: usize = 1024;
-
-impl Wall {
-    /// The line from the anchor on. Its rate is known from the first [`Wall::advance`] on.
-    pub(crate) fn new() -> Self {
-        let anchor = anchor();
-        Self {
-            knots: vec![Knot {
-                ticks: anchor.first.ticks,
-                nanos: anchor.wall_nanos,
-                nanos_per_tick: 1.0,
-            }],
-            tied: anchor.first.instant,
-        }
-    }
-
-    /// Looks at both clocks; to be called before the ticks of now are asked for.
-    pub(crate) fn advance(&mut self) {
-        let now = Reading::take();
-        let anchor = anchor();
-        let running = now.instant.duration_since(anchor.first.instant);
-        // A client may start long after the anchor was taken.
-        let unknown = self.knots.len() == 1;
-        let due = unknown
-            || running < Duration::from_secs(1)
-            || now.instant.duration_since(self.tied) >= TIE_EVERY;
-        let Some(rate) = rate(now).filter(|_| due) else {
-            return;
-        };
-        if let [only] = self.knots.as_mut_slice() {
-            only.nanos_per_tick = rate;
-        }
-        let nanos = self.nanos(now.ticks);
-        let truth = anchor.wall_nanos as f64 + running.as_nanos() as f64;
-        // What the line is off by is made up for by the next knot, without ever standing still.
-        let ticks_ahead = TIE_EVERY.as_nanos() as f64 / rate;
-        let correction = (truth - nanos as f64) / ticks_ahead;
-        if self.knots.len() >= MOST_KNOTS {
-            let mut index = 0;
-            self.knots.retain(|_| {
-                index += 1;
-                index > MOST_KNOTS / 2 || index % 2 == 1
-            });
-        }
-        self.knots.push(Knot {
-            ticks: now.ticks,
-            nanos,
-            nanos_per_tick: rate + correction.clamp(-rate / 2.0, rate / 2.0),
-        });
-        self.tied = now.instant;
-    }
-
-    /// Nanoseconds since the Unix epoch at this tick.
-    pub(crate) fn nanos(&self, ticks: Ticks) -> u64 {
-        let after = self.knots.partition_point(|knot| knot.ticks <= ticks);
-        let Some(knot) = self.knots.get(after.saturating_sub(1)) else {
-            return 0;
-        };
-        let nanos = |ticks: u64| (ticks as f64 * knot.nanos_per_tick) as u64;
-        match ticks.checked_sub(knot.ticks) {
-            Some(ticks) => knot.nanos + nanos(ticks),
-            None => knot.nanos.saturating_sub(nanos(knot.ticks - ticks)),
-        }
-    }
-}
-
-/// Nanoseconds of a tick, from the anchor to this reading.
-fn rate(now: Reading) -> Option<f64> {
-    let first = anchor().first;
-    let ticks = now
-        .ticks
-        .checked_sub(first.ticks)
-        .filter(|ticks| *ticks > 0)?;
-    let nanos = now.instant.duration_since(first.instant).as_nanos();
-    Some(nanos as f64 / ticks as f64)
+    nanos(epoch.elapsed())
 }

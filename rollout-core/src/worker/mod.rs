@@ -260,7 +260,12 @@ impl Drain {
     /// A record that another one caused was written before it, so it is in a queue by the time that the other one is
     /// not newer than `until`: cause comes before effect in the spool.
     async fn all(&mut self, until: u64, delivery: &mut Delivery) -> bool {
-        self.encoder.look_at_clock();
+        // Records from before ticks went back would wait for the time they name.
+        let until = if self.encoder.look_at_clock() {
+            until
+        } else {
+            u64::MAX
+        };
         let mut found = false;
         loop {
             self.readers.extend(self.lanes.take_new());

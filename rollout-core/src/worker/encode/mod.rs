@@ -147,9 +147,9 @@ impl Encoder {
         }
     }
 
-    /// Looks at the clock; once per drain.
-    pub(crate) fn look_at_clock(&mut self) {
-        self.wall.advance();
+    /// Looks at the clock; once per drain. Returns `false` if its ticks have gone back.
+    pub(crate) fn look_at_clock(&mut self) -> bool {
+        self.wall.advance()
     }
 
     /// A trace has lost events: its next event says so, or else [`Encoder::say_losses`].
@@ -342,7 +342,13 @@ impl Encoder {
             state.sequence
         };
         event.number("sequence", sequence);
-        let at = self.wall.nanos(record.at);
+        let began = if record.start == 0 {
+            record.at
+        } else {
+            record.start
+        };
+        let since = *state.since.get_or_insert(began);
+        let at = self.wall.nanos(since, record.at);
         self.time.write(at, event.plain_key("occurred_at"));
         let ended = matches!(
             kind,
@@ -352,8 +358,9 @@ impl Encoder {
                 | RecordKind::StreamEnd
         );
         if record.start != 0 {
-            let started = self.wall.nanos(record.start).min(at);
-            let nanos = at - started;
+            let started = self.wall.nanos(since, record.start).min(at);
+            let running = |ticks| self.wall.running(ticks);
+            let nanos = running(record.at).saturating_sub(running(record.start));
             self.time.write(started, event.plain_key("started_at"));
             if ended {
                 self.time.write(at, event.plain_key("ended_at"));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::event::Object;
+use crate::clock::Ticks;
 use crate::stats::DropReason;
 
 /// Traces that are remembered at most; past this, the one that was touched longest ago is forgotten.
@@ -13,6 +14,8 @@ const MOST: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct TraceState {
     pub(super) sequence: u64,
+    /// When it began, as far as is known here.
+    pub(super) since: Option<Ticks>,
     pub(super) user_id: Option<String>,
     pub(super) session_id: Option<String>,
     pub(super) conversation_id: Option<String>,

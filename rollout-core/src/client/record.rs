@@ -96,7 +96,13 @@ impl Client {
                 payload.put(Field::ExternalTraceId, id.as_bytes());
             }
             payload.put(Field::Name, name.as_bytes());
-            put_value(payload, settings, Field::Value, None, value);
+            put_value(
+                payload,
+                settings,
+                Field::Value,
+                Some(Field::ValueCut),
+                value,
+            );
         });
     }
 

@@ -141,11 +141,14 @@ pub(crate) enum Field {
     Arguments = 35,
     /// 8 bytes: the number of work that appends the rest.
     Later = 36,
+    /// As `InputCut`, of `Content` and of `Value`.
+    ContentCut = 37,
+    ValueCut = 38,
 }
 
 impl Field {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Field; 36] = [
+        const ALL: [Field; 38] = [
             Field::Name,
             Field::Type,
             Field::Input,
@@ -182,6 +185,8 @@ impl Field {
             Field::Temperature,
             Field::Arguments,
             Field::Later,
+            Field::ContentCut,
+            Field::ValueCut,
         ];
         ALL.get(usize::from(byte).checked_sub(1)?).copied()
     }

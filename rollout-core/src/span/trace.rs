@@ -249,7 +249,8 @@ impl Trace {
                 payload.put(Field::ToolCallId, id.as_bytes());
             }
             if let Some(content) = &message.content {
-                put_value(payload, settings, Field::Content, None, content);
+                let cut = Some(Field::ContentCut);
+                put_value(payload, settings, Field::Content, cut, content);
             }
             payload.put(Field::Internal, &[u8::from(message.is_internal)]);
         });
@@ -268,7 +269,13 @@ impl Trace {
     fn named<T: Serialize + ?Sized>(&self, kind: RecordKind, name: &str, value: &T) {
         self.moment(kind, |payload, settings| {
             payload.put(Field::Name, name.as_bytes());
-            put_value(payload, settings, Field::Value, None, value);
+            put_value(
+                payload,
+                settings,
+                Field::Value,
+                Some(Field::ValueCut),
+                value,
+            );
         });
     }
 

@@ -97,6 +97,8 @@ pub(super) fn attributes(
             let value = match field {
                 Field::InputCut => "input",
                 Field::OutputCut => "output",
+                Field::ContentCut => "content",
+                Field::ValueCut => "value",
                 _ => continue,
             };
             truncated.number(value, there_were);

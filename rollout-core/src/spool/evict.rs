@@ -12,6 +12,8 @@
 //!   does now is worth more than its beginning.
 //! - Segments that others write: see [`bound`](super::writer).
 //!
+//! What is said of a trace after its end, say feedback, may stay where the trace goes: it is not looked for.
+//!
 //! # How
 //!
 //! A segment is never changed in place, since somebody may read it. What is to stay of it is written to a file beside
@@ -144,6 +146,8 @@ struct Candidate {
     busy: bool,
     /// Whether a mark is all there is of it.
     mark: bool,
+    /// Whether its end was among its lines.
+    ended: bool,
 }
 
 /// Which candidates go first; each in the order of their first lines.
@@ -159,6 +163,11 @@ impl Rank {
 }
 
 impl Candidate {
+    /// Whether more of it may come.
+    fn is_open(&self) -> bool {
+        !self.mark && !self.ended
+    }
+
     fn rank(&self) -> Rank {
         match self {
             Self { busy: true, .. } => Rank::Busy,
@@ -367,7 +376,12 @@ fn candidates(sources: &[Source<'_>], places: &[Place], need: u64) -> Vec<Candid
     let mut by_trace: HashMap<u128, usize> = HashMap::new();
     // Bytes of each rank: no more candidates are looked for than are needed.
     let mut bytes_of = [0; Rank::ALL.len()];
+    // Candidates of which there may be more lines.
+    let mut open = 0_usize;
     for (index, source) in sources.iter().enumerate() {
+        if open == 0 && bytes_of[Rank::Free as usize] >= need {
+            break;
+        }
         // What cannot be read has nothing to go.
         let _ = each_line(*source, |offset, text| {
             let line = Line::new(text);
@@ -392,15 +406,19 @@ fn candidates(sources: &[Source<'_>], places: &[Place], need: u64) -> Vec<Candid
                         lines: 0,
                         busy: false,
                         mark: true,
+                        ended: trace.is_none(),
                     });
                     by_trace.extend(trace.map(|trace| (trace, found.len() - 1)));
                     found.len() - 1
                 }
             };
             let candidate = &mut found[at];
+            open -= usize::from(candidate.is_open());
             bytes_of[candidate.rank() as usize] -= candidate.bytes;
             candidate.busy |= busy;
             candidate.mark &= is_mark;
+            candidate.ended |= line.ends();
+            open += usize::from(candidate.is_open());
             if !busy {
                 candidate.bytes += text.len() as u64;
                 candidate.lines += 1;

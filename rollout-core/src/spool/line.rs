@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::ops::Range;
 
 use jiff::Timestamp;
+use memchr::{memchr, memmem};
 
 /// How the ids of lines begin that say what was lost, and are no events of the program.
 pub(crate) const MARK_PREFIX: &str = "evt_lost_";
@@ -58,7 +59,7 @@ impl<'a> Line<'a> {
         if !self.is_mark() {
             return None;
         }
-        let Some(at) = find(self.0, LOST) else {
+        let Some(at) = memmem::find(self.0, LOST) else {
             return Some(0);
         };
         let at = at + LOST.len();
@@ -77,14 +78,10 @@ impl<'a> Line<'a> {
     /// The text after a key, as it stands in the JSON.
     fn text(self, key: &[u8]) -> Option<&'a [u8]> {
         let head: Range<usize> = 0..self.0.len().min(HEAD);
-        let from = find(&self.0[head], key)? + key.len();
+        let from = memmem::find(&self.0[head], key)? + key.len();
         let rest = &self.0[from..];
-        Some(&rest[..rest.iter().position(|byte| *byte == b'"')?])
+        Some(&rest[..memchr(b'"', rest)?])
     }
-}
-
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
 }
 
 /// How many of these lines are marks.

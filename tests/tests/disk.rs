@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use rollout::{Client, DropReason, EventType};
+use rollout::{Client, DropReason, EventType, FlushError};
 use rollout_tests::events::{segments, spooled};
 use rollout_tests::ingest::{Answer, IngestServer};
 use rollout_tests::program::command;
@@ -33,7 +33,9 @@ fn record(client: &Client, numbers: std::ops::Range<usize>) {
         let fields = json!({ "external_trace_id": "t", "name": number.to_string(), "text": text });
         client.capture_event(EventType::Metric, &fields);
     }
-    client.blocking_flush(Duration::ZERO).unwrap();
+    while client.blocking_flush(Duration::ZERO) == Err(FlushError::Busy) {
+        // A machine with much to do.
+    }
 }
 
 /// The numbers of the events in the spool, in order.

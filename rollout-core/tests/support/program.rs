@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rollout_core::event::EventType;
-use rollout_core::{Builder, Client, ExporterStats, FlushReport, Stats};
+use rollout_core::{Builder, Client, ExporterStats, FlushError, FlushReport, Stats};
 use serde_json::json;
 
 /// A client of its own, and the names of what it records.
@@ -52,7 +52,13 @@ impl Program {
     }
 
     pub fn flush(&self, within: Duration) -> FlushReport {
-        self.client.blocking_flush(within).unwrap()
+        loop {
+            match self.client.blocking_flush(within) {
+                // A machine with much to do.
+                Err(FlushError::Busy) => {}
+                report => return report.unwrap(),
+            }
+        }
     }
 
     pub fn stop(self, within: Duration) -> FlushReport {

@@ -60,11 +60,11 @@ impl Spool {
         }
         // Making room takes a look at everything, so more is made than is needed now.
         let some = hard.min(most - most / 8);
-        let freed = self.shrink_dead(total - some, most);
-        let left = total - freed;
+        let freed = self.shrink_dead(total.saturating_sub(some), most);
+        let left = total.saturating_sub(freed);
         if left > hard {
             let to = if self.is_oldest() { some } else { hard };
-            self.make_room(left - to, ON_DISK, most);
+            self.make_room(left.saturating_sub(to), ON_DISK, most);
         }
     }
 
@@ -78,7 +78,7 @@ impl Spool {
         let soon = hard - hard / 16;
         if self.others.living() > 0 && self.total() > soon && self.is_oldest() {
             let most = self.options.max_disk_bytes;
-            let over = self.total() - hard.min(most - most / 8);
+            let over = self.total().saturating_sub(hard - hard / 8);
             let freed = self.shrink_dead(over, most);
             if over > freed {
                 self.rotate();

@@ -355,6 +355,8 @@ pub(crate) struct LaneReader {
     position: usize,
     /// Where the last record that was read stands, while its end may yet be written into it.
     open: Option<usize>,
+    /// The time of the last record that was read.
+    read_to: u64,
 }
 
 impl LaneReader {
@@ -365,7 +367,13 @@ impl LaneReader {
             chunk: Arc::clone(chunk),
             position: 0,
             open: None,
+            read_to: 0,
         }
+    }
+
+    /// The time of the last record that was read: none that follows is older.
+    pub(crate) fn read_to(&self) -> u64 {
+        self.read_to
     }
 
     /// Moves what was written up to and including time `until` into `into`.
@@ -413,6 +421,7 @@ impl LaneReader {
         if record.at > until {
             return false;
         }
+        self.read_to = record.at;
         self.position += HEADER_WORDS;
         if head & ASIDE != 0 {
             let payload = self.take_aside();
@@ -440,6 +449,7 @@ impl LaneReader {
         if record.at > until {
             return false;
         }
+        self.read_to = record.at;
         record.kind += END_OF;
         self.take(record, (words[SITE] >> 32) as usize, into);
         self.open = None;

@@ -131,6 +131,27 @@ impl RecordBuffer {
         }
     }
 
+    /// The records up to this time with their payloads, in order; to be called when they are [sorted](Self::sort).
+    pub(crate) fn up_to(&self, at: u64) -> impl Iterator<Item = (&Record, &[u8])> {
+        self.iter().take_while(move |(record, _)| record.at <= at)
+    }
+
+    /// Drops these.
+    pub(crate) fn drop_up_to(&mut self, at: u64) {
+        let kept = self.records.partition_point(|(record, ..)| record.at <= at);
+        if kept == self.records.len() {
+            self.clear();
+            return;
+        }
+        let mut rest = Self::default();
+        for (record, from, to) in self.records.drain(kept..) {
+            let start = rest.bytes.len();
+            rest.bytes.extend_from_slice(&self.bytes[from..to]);
+            rest.records.push((record, start, rest.bytes.len()));
+        }
+        *self = rest;
+    }
+
     /// The records with their payloads.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
         self.records

@@ -267,23 +267,30 @@ impl Drain {
             u64::MAX
         };
         let mut found = false;
+        // Up to where all is read, while there is more in some queue.
+        let mut behind = u64::MAX;
         loop {
             self.readers.extend(self.lanes.take_new());
-            self.records.clear();
-            let mut complete = true;
+            let mut read_to = u64::MAX;
             let share = (BATCH_BYTES / self.readers.len().max(1)).max(64 * 1024);
             for reader in &mut self.readers {
+                // One that is ahead waits for those behind.
+                let is_ahead = !self.records.is_empty() && reader.read_to() > behind;
                 let bound = self.records.bytes() + share;
-                complete &= reader.read(&mut self.records, until, bound);
+                if is_ahead || !reader.read(&mut self.records, until, bound) {
+                    read_to = read_to.min(reader.read_to());
+                }
             }
             self.readers.retain(|reader| !reader.is_finished());
+            behind = read_to;
+            let complete = read_to == u64::MAX;
             if self.records.is_empty() {
                 delivery.append(&[], 0);
                 self.say_losses(delivery);
                 return found;
             }
             found = true;
-            self.encode(delivery);
+            self.encode(read_to, delivery);
             if complete {
                 return found;
             }
@@ -310,14 +317,15 @@ impl Drain {
         }
     }
 
-    fn encode(&mut self, delivery: &mut Delivery) {
+    /// Brings the records up to this time to the spool.
+    fn encode(&mut self, to: u64, delivery: &mut Delivery) {
         const LINES_KEPT: usize = 4 << 20;
         self.records.sort();
         self.note_losses(delivery);
         self.lines.clear();
         self.lines.shrink_to(LINES_KEPT);
         let mut events = 0;
-        for (record, payload) in self.records.iter() {
+        for (record, payload) in self.records.up_to(to) {
             let whole = self.lines.len();
             let encoder = &mut self.encoder;
             let lines = &mut self.lines;
@@ -340,6 +348,7 @@ impl Drain {
                 }
             }
         }
+        self.records.drop_up_to(to);
         self.counters.recorded(u64::from(events));
         delivery.append(&self.lines, events);
     }

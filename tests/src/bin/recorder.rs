@@ -11,6 +11,7 @@
 use std::io::BufRead as _;
 use std::time::Duration;
 
+use rollout::FlushError;
 use serde_json::json;
 
 fn main() {
@@ -32,7 +33,13 @@ fn main() {
             None if line == "flush" => {}
             _ => panic!("no such command: {line}"),
         }
-        let report = client.blocking_flush(Duration::ZERO).expect("it runs");
+        let report = loop {
+            match client.blocking_flush(Duration::ZERO) {
+                // A machine with much to do.
+                Err(FlushError::Busy) => {}
+                report => break report.expect("it runs"),
+            }
+        };
         let stats = client.stats();
         println!(
             "{}",

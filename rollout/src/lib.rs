@@ -24,6 +24,7 @@ mod exchange;
 mod integrations;
 mod model_call;
 mod provider;
+pub mod tools;
 mod usage;
 #[cfg(feature = "reqwest")]
 mod wrap;
@@ -37,6 +38,9 @@ pub use crate::integrations::reqwest::SendTraced;
 #[cfg(feature = "reqwest-middleware")]
 pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
 pub use crate::model_call::{ModelCall, llm};
+pub use crate::tools::{
+    ToolCalls, with_tool_call_id, wrap_async_tool, wrap_tool, wrap_tools, wrap_tools_with,
+};
 pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
 #[cfg(feature = "reqwest")]
 pub use crate::wrap::{Wrap, wrap, wrap_with};

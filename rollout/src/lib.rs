@@ -20,7 +20,6 @@
 mod calls;
 #[cfg(feature = "reqwest")]
 mod exchange;
-#[cfg(feature = "reqwest")]
 mod integrations;
 mod model_call;
 mod provider;
@@ -37,6 +36,10 @@ pub use crate::calls::ModelCalls;
 pub use crate::integrations::reqwest::SendTraced;
 #[cfg(feature = "reqwest-middleware")]
 pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
+#[cfg(feature = "mcp")]
+pub use crate::integrations::rmcp::{
+    CallToolTraced, McpServer, wrap_mcp_server, wrap_mcp_server_with,
+};
 pub use crate::model_call::{ModelCall, llm};
 pub use crate::tools::{
     ToolCalls, with_tool_call_id, wrap_async_tool, wrap_tool, wrap_tools, wrap_tools_with,

@@ -180,6 +180,20 @@ async fn futures_in_boxes() {
     );
 }
 
+#[tokio::test]
+async fn a_future_is_in_the_span_that_polls_it() {
+    #[task(skip(order), capture_output = false)]
+    async fn ship<F: Future>(order: F) -> F::Output {
+        order.await
+    }
+
+    let tools: [(&str, AsyncTool); 1] = wrap_tools([("order", slow_order())]);
+    let (_, calls) = calls_async(async { ship(tools[0].1(7)).await }).await;
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].name, "ship");
+    assert_eq!(calls[0].children[0].name, "order");
+}
+
 /// What a program hands to all of its tools, and cannot be serialized.
 struct Shop(Cell<u32>);
 

@@ -6,3 +6,5 @@ mod async_openai;
 pub(crate) mod reqwest;
 #[cfg(feature = "reqwest-middleware")]
 pub(crate) mod reqwest_middleware;
+#[cfg(feature = "mcp")]
+pub(crate) mod rmcp;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
-use rollout_core::{Ending, SpanEnd, SpanUpdate, ToolBuilder, ToolCall};
+use rollout_core::{Client, Ending, Span, SpanEnd, SpanUpdate, ToolBuilder, ToolCall, Trace};
 use serde_json::Value;
 
 use super::calls::ToolCalls;
@@ -42,6 +42,10 @@ pub fn with_tool_call_id<R>(id: impl Into<String>, body: impl FnOnce() -> R) -> 
     body()
 }
 
+pub(crate) fn take_call_id() -> Option<String> {
+    replace_call_id(None)
+}
+
 fn replace_call_id(id: Option<String>) -> Option<String> {
     // In the destructor of another thread-local there may be none any more.
     CALL_ID
@@ -51,7 +55,11 @@ fn replace_call_id(id: Option<String>) -> Option<String> {
 
 /// A call that is about to be made, with its arguments.
 pub struct Call {
-    builder: ToolBuilder,
+    place: Place,
+    name: String,
+    id: Option<String>,
+    arguments: Option<Value>,
+    attributes: Vec<(&'static str, &'static str)>,
     calls: Arc<ToolCalls>,
 }
 
@@ -62,46 +70,90 @@ impl Call {
         calls: &Arc<ToolCalls>,
         arguments: impl FnOnce() -> Option<Value>,
     ) -> Option<Self> {
-        let id = replace_call_id(None);
-        let mut builder = builder(name)?;
-        if let Some(id) = id {
-            builder = builder.tool_call_id(id);
-        }
-        if calls.capture_input
-            && let Some(arguments) = arguments()
-        {
-            builder = builder.arguments(arguments);
-        }
-        for (key, value) in &calls.attributes {
-            builder = builder.attribute(key, value);
-        }
-        let calls = Arc::clone(calls);
-        Some(Self { builder, calls })
+        let id = take_call_id();
+        Some(Self {
+            place: Place::here()?,
+            name: name.to_owned(),
+            id,
+            arguments: calls.capture_input.then(arguments).flatten(),
+            attributes: Vec::new(),
+            calls: Arc::clone(calls),
+        })
+    }
+
+    #[cfg(feature = "mcp")]
+    pub(crate) fn id(mut self, id: Option<String>) -> Self {
+        self.id = id;
+        self
+    }
+
+    #[cfg(feature = "mcp")]
+    pub(crate) fn attribute(mut self, key: &'static str, value: &'static str) -> Self {
+        self.attributes.push((key, value));
+        self
     }
 
     pub(super) fn run<R: Told>(self, body: impl FnOnce() -> R) -> R {
         // While it unwinds, the drop ends it.
-        let call = self.builder.start();
-        let value = call.in_scope(body);
-        call.end_with(value.end(&self.calls));
+        let open = self.open();
+        let value = open.call.in_scope(body);
+        open.call.end_with(value.end(&open.calls));
         value
     }
 
-    fn open(self) -> Box<Open> {
-        Box::new(Open {
-            call: self.builder.start(),
+    fn open(self) -> Open {
+        let mut builder = self.place.tool(&self.name);
+        if let Some(id) = self.id {
+            builder = builder.tool_call_id(id);
+        }
+        if let Some(arguments) = self.arguments {
+            builder = builder.arguments(arguments);
+        }
+        for (key, value) in self.attributes {
+            builder = builder.attribute(key, value);
+        }
+        for (key, value) in &self.calls.attributes {
+            builder = builder.attribute(key, value);
+        }
+        Open {
+            call: builder.start(),
             calls: self.calls,
-        })
+        }
+    }
+
+    /// At the first poll of the call's future. What is in no trace there is in the one that it was made in.
+    fn open_later(self: Box<Self>) -> Box<Open> {
+        let here = Place::here().filter(|here| !matches!(here, Place::Nowhere(_)));
+        let place = here.unwrap_or(self.place);
+        Box::new(Self { place, ..*self }.open())
     }
 }
 
-/// Where a tool is called: in the current span or trace, else in a trace of its own.
-fn builder(name: &str) -> Option<ToolBuilder> {
-    if let Some(span) = rollout_core::current_span() {
-        return span.is_recording().then(|| span.tool(name));
+/// Where a tool is called.
+enum Place {
+    Span(Box<Span>),
+    Trace(Trace),
+    /// In no trace, so the call is one of its own.
+    Nowhere(Client),
+}
+
+impl Place {
+    /// `None` where nothing is recorded.
+    fn here() -> Option<Self> {
+        if let Some(span) = rollout_core::current_span() {
+            return span.is_recording().then(|| Self::Span(Box::new(span)));
+        }
+        let inside = rollout_core::current_trace().map(Self::Trace);
+        inside.or_else(|| rollout_core::testing::client().map(Self::Nowhere))
     }
-    let inside = rollout_core::current_trace().map(|trace| trace.tool(name));
-    inside.or_else(|| Some(rollout_core::testing::client()?.tool(name)))
+
+    fn tool(&self, name: &str) -> ToolBuilder {
+        match self {
+            Self::Span(span) => span.tool(name),
+            Self::Trace(trace) => trace.tool(name),
+            Self::Nowhere(client) => client.tool(name),
+        }
+    }
 }
 
 /// A call that is under way.
@@ -117,7 +169,11 @@ pub struct ToolFuture<F: Future> {
     #[pin]
     inner: Option<F>,
     state: State,
+    end: Tell<F::Output>,
 }
+
+/// How a result is told.
+type Tell<T> = fn(&T, &ToolCalls) -> SpanEnd;
 
 enum State {
     New(Box<Call>),
@@ -127,15 +183,23 @@ enum State {
 }
 
 impl<F: Future> ToolFuture<F> {
-    pub(crate) fn new(call: Option<Call>, inner: F) -> Self {
+    pub(super) fn new(call: Option<Call>, inner: F) -> Self
+    where
+        F::Output: Told,
+    {
+        Self::told_by(call, inner, Told::end)
+    }
+
+    pub(crate) fn told_by(call: Option<Call>, inner: F, end: Tell<F::Output>) -> Self {
         Self {
             inner: Some(inner),
             state: call.map_or(State::Done, |call| State::New(Box::new(call))),
+            end,
         }
     }
 }
 
-impl<F: Future<Output: Told>> Future for ToolFuture<F> {
+impl<F: Future> Future for ToolFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -146,13 +210,13 @@ impl<F: Future<Output: Told>> Future for ToolFuture<F> {
         };
         // While it is polled, the call is held here: a panic ends it.
         let open = match std::mem::replace(this.state, State::Done) {
-            State::New(call) => call.open(),
+            State::New(call) => call.open_later(),
             State::Open(open) => open,
             State::Done => return inner.poll(cx),
         };
         let polled = open.call.in_scope(|| inner.poll(cx));
         match &polled {
-            Poll::Ready(value) => open.call.end_with(value.end(&open.calls)),
+            Poll::Ready(value) => open.call.end_with((this.end)(value, &open.calls)),
             Poll::Pending => *this.state = State::Open(open),
         }
         polled

@@ -37,3 +37,8 @@ pub use calls::ToolCalls;
 pub use one::{wrap_async_tool, wrap_tool};
 pub use registry::{WrapTools, wrap_tools, wrap_tools_with};
 pub use value::{Returned, Told, ToolArgument, ToolOutput};
+
+#[cfg(feature = "mcp")]
+pub(crate) use call::{Call, take_call_id};
+#[cfg(feature = "mcp")]
+pub(crate) use value::{failed, json};

@@ -115,11 +115,7 @@ impl<T: Serialize, E: Display> Told for Result<T, E> {
     fn end(&self, calls: &ToolCalls) -> SpanEnd {
         match self {
             Ok(value) => succeeded(value, calls),
-            Err(error) => SpanEnd {
-                error: Some(message(error)),
-                error_type: Some(std::any::type_name::<E>().to_owned()),
-                ..SpanEnd::default()
-            },
+            Err(error) => failed(error),
         }
     }
 }
@@ -174,8 +170,13 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Value {
     Value::String(format!("[not recorded: {reason}]"))
 }
 
-/// What an error says; one that panics at saying it costs its message.
-pub(super) fn message<E: Display + ?Sized>(error: &E) -> String {
-    catch_unwind(AssertUnwindSafe(|| error.to_string()))
-        .unwrap_or_else(|_| "[not recorded: its Display panicked]".to_owned())
+/// A failure; an error that panics at being displayed costs its message.
+pub(crate) fn failed<E: Display>(error: &E) -> SpanEnd {
+    let message = catch_unwind(AssertUnwindSafe(|| error.to_string()))
+        .unwrap_or_else(|_| "[not recorded: its Display panicked]".to_owned());
+    SpanEnd {
+        error: Some(message),
+        error_type: Some(std::any::type_name::<E>().to_owned()),
+        ..SpanEnd::default()
+    }
 }

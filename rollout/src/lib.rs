@@ -22,6 +22,7 @@ mod calls;
 mod exchange;
 mod integrations;
 mod model_call;
+mod place;
 mod provider;
 pub mod tools;
 mod usage;
@@ -40,6 +41,8 @@ pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
 pub use crate::integrations::rmcp::{
     CallToolTraced, McpServer, wrap_mcp_server, wrap_mcp_server_with,
 };
+#[cfg(feature = "tracing")]
+pub use crate::integrations::tracing::{TracingLayer, tracing_layer};
 pub use crate::model_call::{ModelCall, llm};
 pub use crate::tools::{
     ToolCalls, with_tool_call_id, wrap_async_tool, wrap_tool, wrap_tools, wrap_tools_with,

@@ -8,3 +8,5 @@ pub(crate) mod reqwest;
 pub(crate) mod reqwest_middleware;
 #[cfg(feature = "mcp")]
 pub(crate) mod rmcp;
+#[cfg(feature = "tracing")]
+pub(crate) mod tracing;

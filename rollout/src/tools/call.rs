@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
-use rollout_core::{Client, Ending, Span, SpanEnd, SpanUpdate, ToolBuilder, ToolCall, Trace};
+use rollout_core::{Ending, SpanEnd, SpanUpdate, ToolCall};
 use serde_json::Value;
 
 use super::calls::ToolCalls;
 use super::value::Told;
+use crate::place::Place;
 
 thread_local! {
     /// The id of the next call.
@@ -123,36 +124,9 @@ impl Call {
 
     /// At the first poll of the call's future. What is in no trace there is in the one that it was made in.
     fn open_later(self: Box<Self>) -> Box<Open> {
-        let here = Place::here().filter(|here| !matches!(here, Place::Nowhere(_)));
+        let here = Place::here().filter(Place::is_somewhere);
         let place = here.unwrap_or(self.place);
         Box::new(Self { place, ..*self }.open())
-    }
-}
-
-/// Where a tool is called.
-enum Place {
-    Span(Box<Span>),
-    Trace(Trace),
-    /// In no trace, so the call is one of its own.
-    Nowhere(Client),
-}
-
-impl Place {
-    /// `None` where nothing is recorded.
-    fn here() -> Option<Self> {
-        if let Some(span) = rollout_core::current_span() {
-            return span.is_recording().then(|| Self::Span(Box::new(span)));
-        }
-        let inside = rollout_core::current_trace().map(Self::Trace);
-        inside.or_else(|| rollout_core::testing::client().map(Self::Nowhere))
-    }
-
-    fn tool(&self, name: &str) -> ToolBuilder {
-        match self {
-            Self::Span(span) => span.tool(name),
-            Self::Trace(trace) => trace.tool(name),
-            Self::Nowhere(client) => client.tool(name),
-        }
     }
 }
 

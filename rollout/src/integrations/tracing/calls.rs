@@ -70,8 +70,8 @@ fn layers_call() -> Option<Arc<Open>> {
 
 /// What a wrapper opens its span with.
 pub(crate) enum CallBuilder {
-    New(SpanBuilder),
-    Joins(Joined, SpanUpdate),
+    New(Box<SpanBuilder>),
+    Joins(Joined, Box<SpanUpdate>),
 }
 
 /// The span of a wrapper's call.
@@ -96,9 +96,9 @@ impl CallBuilder {
         match layers_call() {
             Some(open) => {
                 let left = AtomicBool::new(false);
-                Some(Self::Joins(Joined { open, left }, SpanUpdate::new()))
+                Some(Self::Joins(Joined { open, left }, Box::default()))
             }
-            None => new().map(Self::New),
+            None => new().map(|builder| Self::New(Box::new(builder))),
         }
     }
 
@@ -108,10 +108,10 @@ impl CallBuilder {
         update: impl FnOnce(SpanUpdate, &Open) -> SpanUpdate,
     ) -> Self {
         match self {
-            Self::New(builder) => Self::New(new(builder)),
+            Self::New(builder) => Self::New(Box::new(new(*builder))),
             Self::Joins(joined, changes) => {
-                let changes = update(changes, &joined.open);
-                Self::Joins(joined, changes)
+                let changes = update(*changes, &joined.open);
+                Self::Joins(joined, Box::new(changes))
             }
         }
     }
@@ -166,7 +166,7 @@ impl CallBuilder {
                 CallSpan::Own(span)
             }
             Self::Joins(joined, update) => {
-                joined.open.update(update);
+                joined.open.update(*update);
                 CallSpan::Joined(joined)
             }
         }

@@ -196,6 +196,14 @@ fn count(usage: &mut Usage, name: &str, value: &Value) -> bool {
 
 /// The messages, the prompt or the arguments by themselves; with more, each under a name.
 fn composed(mut parts: Map<String, Value>) -> Option<Value> {
+    // Some say the system's words twice: by themselves, and as the first message.
+    let says_system = |messages: &Value| {
+        let first = messages.get(0).and_then(|message| message.get("role"));
+        first.and_then(Value::as_str) == Some("system")
+    };
+    if parts.get("gen_ai.input.messages").is_some_and(says_system) {
+        parts.remove("gen_ai.system_instructions");
+    }
     if parts.len() < 2 {
         return parts.into_iter().next().map(|(name, value)| match &*name {
             "gen_ai.system_instructions" => serde_json::json!({ "system": value }),

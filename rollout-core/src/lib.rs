@@ -7,6 +7,13 @@
 
 pub mod event;
 
+/// For bridges to other tracing systems. Not for anybody else: it changes with every release.
+#[cfg(feature = "runtime")]
+#[doc(hidden)]
+pub mod bridge {
+    pub use crate::span::Here;
+}
+
 #[cfg(feature = "runtime")]
 mod builder;
 #[cfg(feature = "runtime")]

@@ -100,6 +100,29 @@ fn responses_and_generate_content_are_conversations() {
 }
 
 #[test]
+fn messages_of_opentelemetry_are_conversations() {
+    let messages = json!([
+        { "role": "user", "parts": [{ "type": "text", "content": "Hi" }] },
+        { "role": "assistant", "parts": [
+            { "type": "reasoning", "content": "hm" },
+            { "type": "tool_call", "id": "c1", "name": "f", "arguments": { "a": 1 } },
+        ] },
+        { "role": "tool", "parts": [{ "type": "tool_call_response", "id": "c1", "response": { "b": 2 } }] },
+    ]);
+    let expected = [
+        "user: Hi",
+        r#"assistant: (hm) f{"a":1}#c1"#,
+        r#"tool: {"b":2}"#,
+    ];
+    let expected = Some(expected.map(str::to_owned).to_vec());
+    assert_eq!(told(&messages), expected);
+    let system = json!([{ "type": "text", "content": "Be brief." }]);
+    let both = told(&json!({ "system": system, "messages": messages })).unwrap();
+    assert_eq!(both[0], "system: Be brief.");
+    assert_eq!(Some(both[1..].to_vec()), expected);
+}
+
+#[test]
 fn other_data_is_no_conversation() {
     for value in [
         json!("hello"),

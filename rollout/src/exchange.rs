@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use rollout_core::{Ending, Span, SpanEnd, SpanUpdate};
+use rollout_core::{Ending, SpanEnd, SpanUpdate};
 
 use crate::calls::ModelCalls;
-use crate::model_call::builder;
+use crate::model_call::{CallSpan, builder};
 use crate::provider::{Answer, Api, Chunk, Target, request};
 
 /// Bytes of an answer that are kept for reading. What comes behind them passes unread.
@@ -17,7 +17,7 @@ const ANSWER_BYTES: usize = 8 << 20;
 
 /// A model call on its way. Dropped, it was given up, unless the answer had said all by then.
 pub(crate) struct Exchange {
-    span: Option<Span>,
+    span: Option<CallSpan>,
     api: Api,
     started: Instant,
     capture_output: bool,

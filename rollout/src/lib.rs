@@ -20,10 +20,11 @@
 mod calls;
 #[cfg(feature = "reqwest")]
 mod exchange;
-#[cfg(feature = "reqwest")]
 mod integrations;
 mod model_call;
+mod place;
 mod provider;
+pub mod tools;
 mod usage;
 #[cfg(feature = "reqwest")]
 mod wrap;
@@ -36,7 +37,16 @@ pub use crate::calls::ModelCalls;
 pub use crate::integrations::reqwest::SendTraced;
 #[cfg(feature = "reqwest-middleware")]
 pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
+#[cfg(feature = "mcp")]
+pub use crate::integrations::rmcp::{
+    CallToolTraced, McpServer, wrap_mcp_server, wrap_mcp_server_with,
+};
+#[cfg(feature = "tracing")]
+pub use crate::integrations::tracing::{TracingLayer, tracing_layer};
 pub use crate::model_call::{ModelCall, llm};
+pub use crate::tools::{
+    ToolCalls, with_tool_call_id, wrap_async_tool, wrap_tool, wrap_tools, wrap_tools_with,
+};
 pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
 #[cfg(feature = "reqwest")]
 pub use crate::wrap::{Wrap, wrap, wrap_with};

@@ -2,11 +2,16 @@
 
 use std::fmt::{Debug, Display};
 
-use rollout_core::{Ending, Span, SpanBuilder, SpanEnd, SpanUpdate, TracedFuture as _, Usage};
+use rollout_core::{Ending, SpanEnd, SpanUpdate, TracedFuture as _, Usage};
 use serde::Serialize;
 use serde_json::Value;
 
+#[cfg(not(feature = "tracing"))]
+pub(crate) use rollout_core::{Span as CallSpan, SpanBuilder as CallBuilder};
+
 use crate::calls::ModelCalls;
+#[cfg(feature = "tracing")]
+pub(crate) use crate::integrations::tracing::calls::{CallBuilder, CallSpan};
 use crate::provider::{Json, anthropic_usage, gemini_usage, openai_usage};
 
 /// A model call through a client library that no integration knows.
@@ -136,12 +141,18 @@ impl ModelCall {
 }
 
 /// Where a model call goes: under the current span or trace, else into a trace of its own.
-pub(crate) fn builder(name: &str) -> Option<SpanBuilder> {
-    let inside = || rollout_core::current_trace().map(|trace| trace.llm(name));
-    rollout_core::current_span()
-        .map(|span| span.llm(name))
-        .or_else(inside)
-        .or_else(|| Some(rollout_core::testing::client()?.llm(name)))
+pub(crate) fn builder(name: &str) -> Option<CallBuilder> {
+    let new = || {
+        let inside = || rollout_core::current_trace().map(|trace| trace.llm(name));
+        rollout_core::current_span()
+            .map(|span| span.llm(name))
+            .or_else(inside)
+            .or_else(|| Some(rollout_core::testing::client()?.llm(name)))
+    };
+    #[cfg(feature = "tracing")]
+    return CallBuilder::here(new);
+    #[cfg(not(feature = "tracing"))]
+    new()
 }
 
 fn value<T: Serialize + ?Sized>(value: &T) -> Option<Value> {
@@ -152,7 +163,7 @@ fn value<T: Serialize + ?Sized>(value: &T) -> Option<Value> {
 }
 
 /// An open span, which is `cancelled` if nobody ends it.
-struct Open(Option<Span>);
+struct Open(Option<CallSpan>);
 
 impl Open {
     fn end(mut self, end: SpanEnd) {

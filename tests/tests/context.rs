@@ -12,7 +12,8 @@ use std::sync::Barrier;
 use futures::future::join_all;
 use rollout::testing::{self, Captured};
 use rollout::{
-    Client, SpanUpdate, SpoolKind, TraceId, TraceUpdate, TracedFuture as _, attributes, event,
+    Client, Ending, SpanEnd, SpanUpdate, SpoolKind, TraceId, TraceUpdate, TracedFuture as _,
+    attributes, event,
 };
 use rollout_tests::events::{builder, flushed, in_memory, of_type, text, the};
 use serde_json::{Value, json};
@@ -570,4 +571,35 @@ fn what_an_unsampled_trace_opens_elsewhere_is_not_recorded_either() {
         trace.span("task").in_scope(|_| ());
     });
     assert_eq!(flushed(&client, &memory), Vec::<Value>::new());
+}
+
+#[test]
+fn what_is_said_later_goes_before_what_was_said_at_the_start() {
+    let (client, memory) = in_memory(|builder| builder);
+    let call = client.tool("a tool").start();
+    call.update(SpanUpdate::new().name("the tool"));
+    call.end_later(Ending::Done, 0, || {
+        let update = SpanUpdate::new()
+            .name("the tool")
+            .tool_call_id("call_1")
+            .input(json!({ "id": 1 }));
+        let end = SpanEnd {
+            error: Some("refused".to_owned()),
+            error_type: Some("Refused".to_owned()),
+            error_chain: vec!["by the shop".to_owned(), "which is closed".to_owned()],
+            ..SpanEnd::default()
+        };
+        (update, end)
+    });
+    let events = flushed(&client, &memory);
+    assert_eq!(of_type(&events, "span.update")[0]["name"], "the tool");
+    let result = the(&events, "tool.result", "the tool");
+    assert_eq!(result["tool"]["name"], "the tool");
+    assert_eq!(result["tool"]["tool_call_id"], "call_1");
+    assert_eq!(result["raw"]["arguments"], json!({ "id": 1 }));
+    assert_eq!(result["error"]["message_preview"], "refused");
+    assert_eq!(
+        result["attributes"]["rollout.error.chain"],
+        json!(["by the shop", "which is closed"])
+    );
 }

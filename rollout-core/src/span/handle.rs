@@ -256,6 +256,8 @@ pub struct SpanEnd {
     pub error: Option<String>,
     /// What kind of failure that is, `error` where nothing is said.
     pub error_type: Option<String>,
+    /// What that came from: the messages of its sources, from the nearest on.
+    pub error_chain: Vec<String>,
 }
 
 impl SpanEnd {
@@ -269,7 +271,7 @@ impl SpanEnd {
         }
         if let Some(message) = &self.error {
             let type_name = self.error_type.as_deref().unwrap_or("error");
-            end.error(type_name, message, None);
+            end.failure(type_name, message, &self.error_chain);
         }
         if let Some(status) = &self.status {
             end.status(status);
@@ -430,6 +432,7 @@ impl Span {
             status,
             error,
             error_type,
+            error_chain,
         } = end;
         {
             let mut pending = self.pending();
@@ -441,7 +444,7 @@ impl Span {
         self.close(EndStatus::Ok, |end| {
             if let Some(message) = &error {
                 let type_name = error_type.as_deref().unwrap_or("error");
-                end.error(type_name, message, None);
+                end.failure(type_name, message, &error_chain);
             }
             if let Some(status) = &status {
                 end.status(status);

@@ -7,6 +7,7 @@ mod flushed;
 mod future;
 mod guard;
 mod handle;
+mod here;
 mod later;
 mod opened;
 mod opening;
@@ -33,6 +34,7 @@ pub use future::{
 };
 pub use guard::{Entered, enter, enter_with, enter_with_arguments, is_on};
 pub use handle::{Span, SpanBuilder, SpanEnd};
+pub use here::Here;
 pub use later::Ending;
 pub use opening::Opening;
 pub use outcome::{Failure, Outcome};

@@ -228,6 +228,14 @@ impl<'a> End<'a> {
         }
     }
 
+    /// The same of an error that is no value any more: the messages of its sources are `chain`.
+    pub(crate) fn failure(&mut self, type_name: &str, message: &str, chain: &[String]) {
+        self.error(type_name, &message, None);
+        for source in chain.iter().take(SOURCES) {
+            put_display(self.payload, Field::ErrorSource, source);
+        }
+    }
+
     /// A status of the program's own.
     pub(crate) fn status(&mut self, status: &str) {
         self.payload.put(Field::Status, status.as_bytes());

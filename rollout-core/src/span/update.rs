@@ -16,6 +16,7 @@ pub struct SpanUpdate {
     name: Option<String>,
     model: Option<String>,
     provider: Option<String>,
+    tool_call_id: Option<String>,
     input: Option<Value>,
     output: Option<Value>,
     usage: Option<Usage>,
@@ -46,6 +47,12 @@ impl SpanUpdate {
     /// Whose model it is: `openai`, `anthropic`, …
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
         self.provider = Some(provider.into());
+        self
+    }
+
+    /// The id that the model gave a tool call, where that is known only now.
+    pub fn tool_call_id(mut self, id: impl Into<String>) -> Self {
+        self.tool_call_id = Some(id.into());
         self
     }
 
@@ -98,6 +105,7 @@ impl SpanUpdate {
                 (Field::Name, &self.name),
                 (Field::Model, &self.model),
                 (Field::Provider, &self.provider),
+                (Field::ToolCallId, &self.tool_call_id),
             ],
         );
         if let Some(input) = self.input.as_ref().filter(|_| settings.capture_input) {

@@ -267,17 +267,28 @@ fn part(text: &str) -> Part {
     };
     let kind = value.text("type");
     match kind.as_deref() {
-        Some("tool_use" | "function_call" | "function") => {
+        Some("tool_use" | "tool_call" | "function_call" | "function") => {
             call(&value).unwrap_or_else(|| Part::Other(text.to_owned()))
         }
         Some("thinking" | "reasoning") => Part::Reasoning(
             value
                 .text("thinking")
                 .or_else(|| value.text("text"))
+                .or_else(|| value.text("content"))
                 .unwrap_or_default(),
         ),
         Some("tool_result") => Part::Text(value.raw("content").map(all_text).unwrap_or_default()),
+        // In the words of OpenTelemetry.
+        Some("tool_call_response") => {
+            let response = value.raw("response").or_else(|| value.raw("result"));
+            Part::Text(response.map(plain).unwrap_or_default())
+        }
         _ => {
+            if kind.as_deref() == Some("text")
+                && let Some(text) = value.text("content")
+            {
+                return Part::Text(text);
+            }
             if let Some(text) = value.text("text").or_else(|| value.text("refusal")) {
                 return Part::Text(text);
             }

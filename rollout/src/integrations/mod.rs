@@ -6,3 +6,7 @@ mod async_openai;
 pub(crate) mod reqwest;
 #[cfg(feature = "reqwest-middleware")]
 pub(crate) mod reqwest_middleware;
+#[cfg(feature = "mcp")]
+pub(crate) mod rmcp;
+#[cfg(feature = "tracing")]
+pub(crate) mod tracing;

@@ -91,9 +91,11 @@ impl Draft<'_> {
         fields(self.payload)
     }
 
+    /// What was said last: a change comes after the names that every event of a span repeats.
     fn field(&self, wanted: Field) -> Option<&[u8]> {
         self.fields()
-            .find(|(field, _)| *field == wanted)
+            .filter(|(field, _)| *field == wanted)
+            .last()
             .map(|(_, bytes)| bytes)
     }
 
@@ -244,7 +246,11 @@ impl Encoder {
                     self.traces.tool_started(record.span, id);
                 }
             }
-            RecordKind::ToolResult => draft.tool_call_id = self.traces.tool_ended(record.span),
+            RecordKind::ToolResult => {
+                let started = self.traces.tool_ended(record.span);
+                let said = draft.text(Field::ToolCallId).map(str::to_owned);
+                draft.tool_call_id = said.or(started);
+            }
             _ => {}
         }
         let mut write = |event_type| {

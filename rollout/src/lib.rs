@@ -18,27 +18,30 @@
 //! ```
 
 mod calls;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
+#[cfg_attr(
+    not(any(feature = "reqwest", feature = "reqwest-012")),
+    allow(dead_code, reason = "those are who uses it")
+)]
 mod exchange;
-#[cfg(feature = "reqwest")]
+mod failure;
+#[cfg(feature = "exchange")]
 mod integrations;
 mod model_call;
 mod provider;
 mod usage;
-#[cfg(feature = "reqwest")]
 mod wrap;
 
 pub use rollout_core::*;
 pub use rollout_macros::{agent, observe, span, task, tool, trace};
 
 pub use crate::calls::ModelCalls;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "reqwest-012"))]
 pub use crate::integrations::reqwest::SendTraced;
 #[cfg(feature = "reqwest-middleware")]
 pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
 pub use crate::model_call::{ModelCall, llm};
 pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
-#[cfg(feature = "reqwest")]
 pub use crate::wrap::{Wrap, wrap, wrap_with};
 
 #[doc(hidden)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::calls::ModelCalls;
+use crate::failure::without_keys;
 use crate::provider::{Json, anthropic_usage, gemini_usage, openai_usage};
 
 /// A model call through a client library that no integration knows.
@@ -104,7 +105,7 @@ impl ModelCall {
         open.end(match &result {
             Ok(answer) => self.told(answer),
             Err(error) => SpanEnd {
-                error: Some(error.to_string()),
+                error: Some(without_keys(&error.to_string()).into_owned()),
                 error_type: Some(std::any::type_name::<E>().to_owned()),
                 ..SpanEnd::default()
             },

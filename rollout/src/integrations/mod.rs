@@ -2,7 +2,9 @@
 
 #[cfg(feature = "openai")]
 mod async_openai;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "reqwest-012"))]
+mod body;
+#[cfg(any(feature = "reqwest", feature = "reqwest-012"))]
 pub(crate) mod reqwest;
 #[cfg(feature = "reqwest-middleware")]
 pub(crate) mod reqwest_middleware;

@@ -1,6 +1,9 @@
 //! A request to a model and its answer, as an integration sees them pass.
 
+mod layers;
+
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -8,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rollout_core::{Ending, Span, SpanEnd, SpanUpdate};
 
+use self::layers::{Call, is_recorded_above};
 use crate::calls::ModelCalls;
 use crate::model_call::builder;
 use crate::provider::{Answer, Api, Chunk, Target, request};
@@ -25,6 +29,7 @@ pub(crate) struct Exchange {
     wants_model: Arc<AtomicBool>,
     status: u16,
     is_events: bool,
+    call: Arc<Call>,
     attempts: u32,
     chunks: Vec<Chunk>,
     kept: usize,
@@ -39,14 +44,20 @@ impl fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// Opens the span of a POST; `None` where this is no model call that is known, or nothing is recorded. The address
-    /// comes in parts, so that no query, where keys may be, gets here.
+    /// Opens the span of a POST; `None` where this is no model call that is known, where a layer above records it
+    /// already, or where nothing is recorded. `layer` tells those apart that see one call. The address comes in parts,
+    /// so that no query, where keys may be, gets here.
     pub(crate) fn begin(
         calls: &ModelCalls,
+        layer: usize,
         host: &str,
         path: &str,
         body: Option<Bytes>,
     ) -> Option<Self> {
+        let body_bytes = body.as_ref().map_or(0, Bytes::len);
+        if is_recorded_above(layer, host, path, body_bytes) {
+            return None;
+        }
         let Some(target) = Target::of(host, path) else {
             unknown(host, path);
             return None;
@@ -80,16 +91,22 @@ impl Exchange {
             wants_model,
             status: 0,
             is_events: false,
+            call: Call::new(host, path, body_bytes),
             attempts: 1,
             chunks: Vec::new(),
             kept: 0,
         })
     }
 
-    /// Runs `f` inside the call's span.
-    pub(crate) fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+    /// Sends the request: what happens on the way is inside the call's span.
+    pub(crate) async fn around<F: Future>(&self, send: impl FnOnce() -> F) -> F::Output {
+        let mut sent = pin!(self.in_scope(send));
+        std::future::poll_fn(|cx| self.in_scope(|| sent.as_mut().poll(cx))).await
+    }
+
+    fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         match &self.span {
-            Some(span) => span.in_scope(f),
+            Some(span) => span.in_scope(|| self.call.around(f)),
             None => f(),
         }
     }
@@ -137,7 +154,7 @@ impl Exchange {
         let (api, status, is_events) = (self.api, self.status, self.is_events);
         let (chunks, capture_output) = (std::mem::take(&mut self.chunks), self.capture_output);
         let wants_model = Arc::clone(&self.wants_model);
-        let (answered, attempts) = (status != 0, self.attempts);
+        let (answered, attempts) = (status != 0, self.attempts.max(self.call.attempts()));
         span.end_later(ending, self.kept, move || {
             if !answered {
                 return (sent(attempts), failure(broken));
@@ -182,7 +199,8 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.span.is_some() {
-            let ending = if self.is_complete() {
+            // A refusal is one whether its words are read or not: who tries again does not read them.
+            let ending = if self.status >= 400 || self.is_complete() {
                 Ending::Done
             } else {
                 Ending::Cancelled

@@ -28,6 +28,22 @@ pub(crate) fn without_keys(message: &str) -> Cow<'_, str> {
     told.into()
 }
 
+/// An error with its sources, each told once.
+#[cfg(feature = "rig")]
+pub(crate) fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let message = error.to_string();
+        if !told.contains(&message) {
+            told.push_str(": ");
+            told.push_str(&message);
+        }
+        next = error.source();
+    }
+    without_keys(&told).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,7 +20,7 @@
 mod calls;
 #[cfg(feature = "exchange")]
 #[cfg_attr(
-    not(any(feature = "reqwest", feature = "reqwest-012")),
+    not(any(feature = "reqwest", feature = "reqwest-012", feature = "rig")),
     allow(dead_code, reason = "those are who uses it")
 )]
 mod exchange;

@@ -14,6 +14,12 @@ use crate::calls::ModelCalls;
 /// let client = rollout::wrap(OpenAIConfig::new()); // an `async_openai::Client`
 /// let client = rollout::wrap((OpenAIConfig::new(), http)); // the same, over a client of one's own
 /// # }
+/// # #[cfg(feature = "rig")]
+/// # fn rig(client: impl rig_http::http_client::HttpClientExt + 'static) {
+/// use rig_http::http_client::DynHttpClient; // also `rig::http_client`
+///
+/// let http = rollout::wrap(DynHttpClient::new(client)); // for the `connect` of any of rig's providers
+/// # }
 /// ```
 ///
 /// A client that is made already hides what it sends through:
@@ -37,7 +43,8 @@ pub fn wrap_with<T: Wrap>(target: T, calls: ModelCalls) -> T::Wrapped {
     message = "`{Self}` cannot be wrapped",
     label = "rollout cannot see the model calls of this",
     note = "for async-openai, wrap what its client is made of: `rollout::wrap(OpenAIConfig::new())`, or `rollout::wrap((config, reqwest_client))` for your own HTTP client (feature `openai`)",
-    note = "for a plain `reqwest` client, write `send_traced()` in place of `send()` (feature `reqwest`)",
+    note = "for rig, wrap the HTTP client under its providers: `OpenAIConfig::from_env()?.connect(rollout::wrap(DynHttpClient::new(client)))` (feature `rig`)",
+    note = "for a plain `reqwest` client, write `send_traced()` in place of `send()` (features `reqwest` for 0.13 and `reqwest-012`)",
     note = "for any other client, record the call: `rollout::llm(\"anthropic\").record(&request, future).await`"
 )]
 pub trait Wrap {

@@ -8,3 +8,5 @@ mod body;
 pub(crate) mod reqwest;
 #[cfg(feature = "reqwest-middleware")]
 pub(crate) mod reqwest_middleware;
+#[cfg(feature = "rig")]
+mod rig;

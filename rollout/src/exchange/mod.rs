@@ -184,15 +184,25 @@ impl Exchange {
             Api::Messages => &[b"message_stop"],
             Api::GenerateContent => &[b"finishReason"],
         };
-        // The word may be cut in two by where chunks end.
-        let last: Vec<u8> = self.chunks[self.chunks.len().saturating_sub(2)..]
+        // Mostly it is in the last chunk or cut in two by where that begins; but the last event may be a long one.
+        self.is_events
+            && [4 << 10, 256 << 10].iter().any(|most| {
+                let last = self.last_bytes(*most);
+                tail.iter().any(|word| is_said(&last, word))
+            })
+    }
+
+    /// The end of what came, of at least so many bytes, where there are.
+    fn last_bytes(&self, least: usize) -> Vec<u8> {
+        let mut bytes = 0;
+        let first = self.chunks.iter().rposition(|chunk| {
+            bytes += chunk.bytes.len();
+            bytes >= least
+        });
+        self.chunks[first.unwrap_or(0)..]
             .iter()
             .flat_map(|chunk| chunk.bytes.iter().copied())
-            .collect();
-        self.is_events
-            && tail
-                .iter()
-                .any(|word| last.windows(word.len()).any(|window| window == *word))
+            .collect()
     }
 }
 
@@ -208,6 +218,20 @@ impl Drop for Exchange {
             self.end(ending, None);
         }
     }
+}
+
+/// Whether a word is in an event that is complete, which a blank line says.
+fn is_said(events: &[u8], word: &[u8]) -> bool {
+    let at = events
+        .windows(word.len())
+        .rposition(|window| window == word);
+    at.is_some_and(|at| {
+        let blank: [&[u8]; 3] = [b"\n\n", b"\n\r\n", b"\r\r"];
+        let rest = &events[at..];
+        blank
+            .iter()
+            .any(|blank| rest.windows(blank.len()).any(|window| window == *blank))
+    })
 }
 
 /// Of a request that was sent once, nothing is said.

@@ -4,9 +4,9 @@ mod layers;
 
 use std::fmt;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rollout_core::{Ending, Span, SpanEnd, SpanUpdate};
@@ -14,10 +14,14 @@ use rollout_core::{Ending, Span, SpanEnd, SpanUpdate};
 use self::layers::{Call, is_recorded_above};
 use crate::calls::ModelCalls;
 use crate::model_call::builder;
-use crate::provider::{Answer, Api, Chunk, Target, request};
+use crate::provider::{Answer, Api, Asked, Chunk, Preview, Target, request};
 
 /// Bytes of an answer that are kept for reading. What comes behind them passes unread.
 const ANSWER_BYTES: usize = 8 << 20;
+
+/// How often a stream is shown while it runs: with every so many chunks, or after so long.
+const SHOWN_EVERY: usize = 20;
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// A model call on its way. Dropped, it was given up, unless the answer had said all by then.
 pub(crate) struct Exchange {
@@ -25,14 +29,19 @@ pub(crate) struct Exchange {
     api: Api,
     started: Instant,
     capture_output: bool,
-    /// Set on the worker where the request turns out to name no model.
-    wants_model: Arc<AtomicBool>,
+    estimate_usage: bool,
+    /// What the request turns out to ask, on the worker.
+    asked: Arc<Mutex<Asked>>,
     status: u16,
     is_events: bool,
     call: Arc<Call>,
     attempts: u32,
     chunks: Vec<Chunk>,
     kept: usize,
+    /// What is shown while a stream runs, made on the worker; how many of the chunks are, and when that was.
+    preview: Option<Arc<Mutex<Preview>>>,
+    shown: usize,
+    shown_at: Duration,
 }
 
 impl fmt::Debug for Exchange {
@@ -71,15 +80,18 @@ impl Exchange {
             builder = builder.attribute(key, value);
         }
         let span = builder.start();
-        let wants_model = Arc::new(AtomicBool::new(target.model.is_none()));
+        let asked = Arc::new(Mutex::new(Asked {
+            names_model: target.model.is_some(),
+            tokens: 0,
+        }));
         if let Some(body) = body.filter(|_| span.is_recording()) {
             let (api, capture_input) = (target.api, calls.capture_input);
-            let wants_model = Arc::clone(&wants_model);
+            let known = Arc::clone(&asked);
             span.update_later(body.len(), move || {
-                let (update, names_model) = request(api, &body, capture_input);
-                if names_model {
-                    wants_model.store(false, Ordering::Relaxed);
-                }
+                let (update, asked) = request(api, &body, capture_input);
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.names_model |= asked.names_model;
+                known.tokens = asked.tokens;
                 update
             });
         }
@@ -88,13 +100,17 @@ impl Exchange {
             api: target.api,
             started: Instant::now(),
             capture_output: calls.capture_output,
-            wants_model,
+            estimate_usage: calls.estimate_usage,
+            asked,
             status: 0,
             is_events: false,
             call: Call::new(host, path, body_bytes),
             attempts: 1,
             chunks: Vec::new(),
             kept: 0,
+            preview: None,
+            shown: 0,
+            shown_at: Duration::ZERO,
         })
     }
 
@@ -126,17 +142,44 @@ impl Exchange {
                 .to_ascii_lowercase()
                 .starts_with("text/event-stream")
         });
+        if self.is_events && self.capture_output && status < 400 {
+            self.preview = Some(Arc::new(Mutex::new(Preview::new(self.api))));
+        }
     }
 
     /// It goes on.
     pub(crate) fn chunk(&mut self, bytes: &Bytes) {
         if self.kept < ANSWER_BYTES && !bytes.is_empty() {
             self.kept += bytes.len();
+            let after = self.started.elapsed();
             self.chunks.push(Chunk {
                 bytes: bytes.clone(),
-                after: self.started.elapsed(),
+                after,
             });
+            let count = self.chunks.len();
+            if count == 1
+                || count.is_multiple_of(SHOWN_EVERY)
+                || after.saturating_sub(self.shown_at) >= SHOWN_AFTER
+            {
+                self.show(after);
+            }
         }
+    }
+
+    /// Lets the worker show what has come since it was shown.
+    fn show(&mut self, now: Duration) {
+        let (Some(preview), Some(span)) = (&self.preview, &self.span) else {
+            return;
+        };
+        let fresh = self.chunks[self.shown..].iter();
+        let pieces: Vec<Bytes> = fresh.map(|chunk| chunk.bytes.clone()).collect();
+        (self.shown, self.shown_at) = (self.chunks.len(), now);
+        let preview = Arc::clone(preview);
+        let bytes = pieces.iter().map(Bytes::len).sum();
+        span.update_later(bytes, move || {
+            let mut preview = preview.lock().unwrap_or_else(PoisonError::into_inner);
+            preview.go_on(&pieces)
+        });
     }
 
     /// It is complete.
@@ -153,19 +196,21 @@ impl Exchange {
         let Some(span) = self.span.take() else { return };
         let (api, status, is_events) = (self.api, self.status, self.is_events);
         let (chunks, capture_output) = (std::mem::take(&mut self.chunks), self.capture_output);
-        let wants_model = Arc::clone(&self.wants_model);
+        let (asked, estimate_usage) = (Arc::clone(&self.asked), self.estimate_usage);
         let (answered, attempts) = (status != 0, self.attempts.max(self.call.attempts()));
         span.end_later(ending, self.kept, move || {
             if !answered {
                 return (sent(attempts), failure(broken));
             }
+            let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
             let answer = Answer {
                 api,
                 status,
                 is_events,
                 chunks,
-                wants_model: wants_model.load(Ordering::Relaxed),
+                asked: std::mem::take(&mut *asked),
                 capture_output,
+                estimate_usage,
                 broken,
             };
             answer.tell(sent(attempts))

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rollout_core::{SpanEnd, SpanUpdate};
+use rollout_core::{SpanEnd, SpanUpdate, Usage};
 use serde_json::Value;
 
+use super::estimate::estimate;
 use super::events::events;
-use super::{Api, Facts, anthropic, gemini, openai};
+use super::{Api, Asked, Facts, anthropic, gemini, openai};
 
 /// Bytes as they came.
 #[derive(Debug)]
@@ -26,9 +27,10 @@ pub(crate) struct Answer {
     /// Its media type is that of server-sent events.
     pub(crate) is_events: bool,
     pub(crate) chunks: Vec<Chunk>,
-    /// The request named no model, so the answer's is taken.
-    pub(crate) wants_model: bool,
+    /// Where the request named no model, the answer's is taken.
+    pub(crate) asked: Asked,
     pub(crate) capture_output: bool,
+    pub(crate) estimate_usage: bool,
     /// Why the bytes ended early.
     pub(crate) broken: Option<String>,
 }
@@ -41,7 +43,7 @@ impl Answer {
             .iter()
             .flat_map(|chunk| chunk.bytes.iter().copied())
             .collect();
-        let facts = if self.is_events {
+        let mut facts = if self.is_events {
             let events = events(&bytes);
             update = self.pace(update, &events);
             let values: Vec<Value> = events
@@ -60,7 +62,7 @@ impl Answer {
         }
         if let Some(model) = &facts.model {
             update = update.attribute("gen_ai.response.model", model);
-            if self.wants_model {
+            if !self.asked.names_model {
                 update = update.model(model);
             }
         }
@@ -72,6 +74,9 @@ impl Answer {
         if !failed {
             let source = if facts.usage.is_some() {
                 "reported"
+            } else if self.estimate_usage {
+                facts.usage = Some(self.estimated(facts.output.as_ref()));
+                "estimated"
             } else {
                 "absent"
             };
@@ -98,6 +103,18 @@ impl Answer {
             ..SpanEnd::default()
         };
         (update, end)
+    }
+
+    fn estimated(&self, output: Option<&Value>) -> Usage {
+        let input = self.asked.tokens;
+        // An embedding is no text.
+        let output = (self.api != Api::Embeddings).then(|| estimate(output.into_iter()));
+        Usage {
+            input_tokens: Some(input),
+            output_tokens: output,
+            total_tokens: Some(input.saturating_add(output.unwrap_or_default())),
+            ..Usage::default()
+        }
     }
 
     fn folded(&self, values: &[Value]) -> Facts {

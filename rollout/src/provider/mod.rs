@@ -7,10 +7,14 @@
 mod answer;
 mod anthropic;
 #[cfg(feature = "exchange")]
+mod estimate;
+#[cfg(feature = "exchange")]
 mod events;
 mod gemini;
 mod json;
 mod openai;
+#[cfg(feature = "exchange")]
+mod preview;
 #[cfg(feature = "exchange")]
 mod recognise;
 #[cfg(feature = "exchange")]
@@ -23,9 +27,11 @@ pub(crate) use gemini::usage as gemini_usage;
 pub(crate) use json::Json;
 pub(crate) use openai::usage as openai_usage;
 #[cfg(feature = "exchange")]
+pub(crate) use preview::Preview;
+#[cfg(feature = "exchange")]
 pub(crate) use recognise::{Api, Target};
 #[cfg(feature = "exchange")]
-pub(crate) use request::request;
+pub(crate) use request::{Asked, request};
 
 #[cfg(feature = "exchange")]
 use rollout_core::Usage;

@@ -62,7 +62,7 @@ mod counter {
 }
 
 /// Both clocks, read together.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Reading {
     ticks: Ticks,
     instant: Instant,
@@ -74,6 +74,35 @@ impl Reading {
             ticks: now(),
             instant: Instant::now(),
         }
+    }
+}
+
+/// Laps by the fast clock, for those who take many.
+#[derive(Debug)]
+pub struct Stopwatch {
+    start: Reading,
+}
+
+impl Stopwatch {
+    /// One that runs from now.
+    pub fn start() -> Self {
+        Self {
+            start: Reading::take(),
+        }
+    }
+
+    /// Ticks since the start.
+    #[inline]
+    pub fn lap(&self) -> u64 {
+        now().saturating_sub(self.start.ticks)
+    }
+
+    /// Nanoseconds that a tick takes, as it has been since the start: the better, the longer that is ago.
+    pub fn scale(&self) -> f64 {
+        let now = Reading::take();
+        let nanos = now.instant.saturating_duration_since(self.start.instant);
+        let ticks = now.ticks.saturating_sub(self.start.ticks).max(1);
+        nanos.as_nanos() as f64 / ticks as f64
     }
 }
 

@@ -1,6 +1,7 @@
 //! A request to a model and its answer, as an integration sees them pass.
 
 mod layers;
+mod received;
 
 use std::fmt;
 use std::pin::pin;
@@ -12,22 +13,21 @@ use bytes::Bytes;
 use rollout_core::{Ending, Span, SpanEnd, SpanUpdate};
 
 use self::layers::{Call, is_recorded_above};
+use self::received::Received;
 use crate::calls::ModelCalls;
 use crate::model_call::builder;
-use crate::provider::{Answer, Api, Asked, Chunk, Preview, Target, request};
+use crate::provider::{Answer, Api, Asked, Preview, Target, request};
 
-/// Bytes of an answer that are kept for reading. What comes behind them passes unread.
-const ANSWER_BYTES: usize = 8 << 20;
-
-/// How often a stream is shown while it runs: with every so many chunks, or after so long.
+/// How often a stream is shown while it runs: with its first chunk, with every so many but not sooner than that, and
+/// after so long.
 const SHOWN_EVERY: usize = 20;
+const SHOWN_AT_SOONEST: Duration = Duration::from_millis(50);
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// A model call on its way. Dropped, it was given up, unless the answer had said all by then.
 pub(crate) struct Exchange {
     span: Option<Span>,
     api: Api,
-    started: Instant,
     capture_output: bool,
     estimate_usage: bool,
     /// What the request turns out to ask, on the worker.
@@ -36,12 +36,14 @@ pub(crate) struct Exchange {
     is_events: bool,
     call: Arc<Call>,
     attempts: u32,
-    chunks: Vec<Chunk>,
-    kept: usize,
-    /// What is shown while a stream runs, made on the worker; how many of the chunks are, and when that was.
+    received: Received,
+    /// What is shown while a stream runs, made on the worker; how many of the pieces are, and when that was.
     preview: Option<Arc<Mutex<Preview>>>,
     shown: usize,
-    shown_at: Duration,
+    shown_at: Option<Instant>,
+    /// The tick from which on the time is looked at again, because reading the clock at every chunk is much of what
+    /// recording costs.
+    look_again: u64,
 }
 
 impl fmt::Debug for Exchange {
@@ -98,7 +100,6 @@ impl Exchange {
         Some(Self {
             span: Some(span),
             api: target.api,
-            started: Instant::now(),
             capture_output: calls.capture_output,
             estimate_usage: calls.estimate_usage,
             asked,
@@ -106,11 +107,11 @@ impl Exchange {
             is_events: false,
             call: Call::new(host, path, body_bytes),
             attempts: 1,
-            chunks: Vec::new(),
-            kept: 0,
+            received: Received::new(),
             preview: None,
             shown: 0,
-            shown_at: Duration::ZERO,
+            shown_at: None,
+            look_again: u64::MAX,
         })
     }
 
@@ -149,31 +150,37 @@ impl Exchange {
 
     /// It goes on.
     pub(crate) fn chunk(&mut self, bytes: &Bytes) {
-        if self.kept < ANSWER_BYTES && !bytes.is_empty() {
-            self.kept += bytes.len();
-            let after = self.started.elapsed();
-            self.chunks.push(Chunk {
-                bytes: bytes.clone(),
-                after,
-            });
-            let count = self.chunks.len();
-            if count == 1
-                || count.is_multiple_of(SHOWN_EVERY)
-                || after.saturating_sub(self.shown_at) >= SHOWN_AFTER
-            {
-                self.show(after);
-            }
+        if !self.received.add(bytes) || self.preview.is_none() {
+            return;
+        }
+        let count = self.received.chunks();
+        let counts = count == 1 || count.is_multiple_of(SHOWN_EVERY);
+        if counts || self.received.last_lap() >= self.look_again {
+            self.look(counts);
         }
     }
 
+    /// Shows what has come, if that is due.
+    fn look(&mut self, counts: bool) {
+        let since = self.shown_at.map(|shown_at| shown_at.elapsed());
+        let is_due =
+            since.is_none_or(|since| since >= SHOWN_AFTER || (counts && since >= SHOWN_AT_SOONEST));
+        if is_due {
+            self.show();
+            self.shown_at = Some(Instant::now());
+        }
+        let since = since.filter(|_| !is_due).unwrap_or_default();
+        let wait = self.received.ticks(SHOWN_AFTER.saturating_sub(since));
+        self.look_again = self.received.last_lap().saturating_add(wait);
+    }
+
     /// Lets the worker show what has come since it was shown.
-    fn show(&mut self, now: Duration) {
+    fn show(&mut self) {
         let (Some(preview), Some(span)) = (&self.preview, &self.span) else {
             return;
         };
-        let fresh = self.chunks[self.shown..].iter();
-        let pieces: Vec<Bytes> = fresh.map(|chunk| chunk.bytes.clone()).collect();
-        (self.shown, self.shown_at) = (self.chunks.len(), now);
+        let (pieces, shown) = self.received.pieces_from(self.shown);
+        self.shown = shown;
         let preview = Arc::clone(preview);
         let bytes = pieces.iter().map(Bytes::len).sum();
         span.update_later(bytes, move || {
@@ -195,10 +202,11 @@ impl Exchange {
     fn end(&mut self, ending: Ending, broken: Option<String>) {
         let Some(span) = self.span.take() else { return };
         let (api, status, is_events) = (self.api, self.status, self.is_events);
-        let (chunks, capture_output) = (std::mem::take(&mut self.chunks), self.capture_output);
+        let capture_output = self.capture_output;
+        let kept = self.received.take();
         let (asked, estimate_usage) = (Arc::clone(&self.asked), self.estimate_usage);
         let (answered, attempts) = (status != 0, self.attempts.max(self.call.attempts()));
-        span.end_later(ending, self.kept, move || {
+        span.end_later(ending, kept.bytes, move || {
             if !answered {
                 return (sent(attempts), failure(broken));
             }
@@ -207,7 +215,8 @@ impl Exchange {
                 api,
                 status,
                 is_events,
-                chunks,
+                times: kept.times(),
+                pieces: kept.pieces,
                 asked: std::mem::take(&mut *asked),
                 capture_output,
                 estimate_usage,
@@ -232,22 +241,9 @@ impl Exchange {
         // Mostly it is in the last chunk or cut in two by where that begins; but the last event may be a long one.
         self.is_events
             && [4 << 10, 256 << 10].iter().any(|most| {
-                let last = self.last_bytes(*most);
+                let last = self.received.last_bytes(*most);
                 tail.iter().any(|word| is_said(&last, word))
             })
-    }
-
-    /// The end of what came, of at least so many bytes, where there are.
-    fn last_bytes(&self, least: usize) -> Vec<u8> {
-        let mut bytes = 0;
-        let first = self.chunks.iter().rposition(|chunk| {
-            bytes += chunk.bytes.len();
-            bytes >= least
-        });
-        self.chunks[first.unwrap_or(0)..]
-            .iter()
-            .flat_map(|chunk| chunk.bytes.iter().copied())
-            .collect()
     }
 }
 

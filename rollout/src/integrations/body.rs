@@ -54,7 +54,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
             Poll::Pending => {}
         }
         // Who reads by the length stops before the end is told.
-        if self.body.is_end_stream()
+        if polled.is_ready()
+            && self.body.is_end_stream()
             && let Some(exchange) = self.exchange.take()
         {
             exchange.done();

@@ -10,14 +10,6 @@ use super::estimate::estimate;
 use super::events::events;
 use super::{Api, Asked, Facts, anthropic, gemini, openai};
 
-/// Bytes as they came.
-#[derive(Debug)]
-pub(crate) struct Chunk {
-    pub(crate) bytes: Bytes,
-    /// How long after the request.
-    pub(crate) after: Duration,
-}
-
 /// An answer, or as much of it as there was.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -26,7 +18,9 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Its media type is that of server-sent events.
     pub(crate) is_events: bool,
-    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) pieces: Vec<Bytes>,
+    /// Up to which byte there was what, how long after the request.
+    pub(crate) times: Vec<(usize, Duration)>,
     /// Where the request named no model, the answer's is taken.
     pub(crate) asked: Asked,
     pub(crate) capture_output: bool,
@@ -38,11 +32,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// What the span is told, after what `update` says.
     pub(crate) fn tell(self, mut update: SpanUpdate) -> (SpanUpdate, SpanEnd) {
-        let bytes: Vec<u8> = self
-            .chunks
-            .iter()
-            .flat_map(|chunk| chunk.bytes.iter().copied())
-            .collect();
+        let bytes = self.pieces.concat();
         let mut facts = if self.is_events {
             let events = events(&bytes);
             update = self.pace(update, &events);
@@ -162,13 +152,7 @@ impl Answer {
 
     /// When the byte before this one came.
     fn came(&self, end: usize) -> Duration {
-        let mut there = 0;
-        self.chunks
-            .iter()
-            .find(|chunk| {
-                there += chunk.bytes.len();
-                there >= end
-            })
-            .map_or(Duration::ZERO, |chunk| chunk.after)
+        let there = self.times.iter().find(|(there, _)| *there >= end);
+        there.map_or(Duration::ZERO, |(_, after)| *after)
     }
 }

@@ -21,7 +21,7 @@ mod recognise;
 mod request;
 
 #[cfg(feature = "exchange")]
-pub(crate) use answer::{Answer, Chunk};
+pub(crate) use answer::Answer;
 pub(crate) use anthropic::usage as anthropic_usage;
 pub(crate) use gemini::usage as gemini_usage;
 pub(crate) use json::Json;

@@ -28,6 +28,7 @@ mod failure;
 #[cfg(feature = "exchange")]
 mod integrations;
 mod model_call;
+mod named;
 mod provider;
 mod usage;
 mod wrap;
@@ -41,6 +42,7 @@ pub use crate::integrations::reqwest::SendTraced;
 #[cfg(feature = "reqwest-middleware")]
 pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
 pub use crate::model_call::{ModelCall, llm};
+pub use crate::named::provider;
 pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
 pub use crate::wrap::{Wrap, wrap, wrap_with};
 

@@ -56,10 +56,12 @@ impl fmt::Debug for Exchange {
 
 impl Exchange {
     /// Opens the span of a POST; `None` where this is no model call that is known, where a layer above records it
-    /// already, or where nothing is recorded. `layer` tells those apart that see one call. The address comes in parts,
+    /// already, or where nothing is recorded, at all or through this integration. `layer` tells those apart that see one
+    /// call. The address comes in parts,
     /// so that no query, where keys may be, gets here.
     pub(crate) fn begin(
         calls: &ModelCalls,
+        integration: &'static str,
         layer: usize,
         host: &str,
         path: &str,
@@ -67,6 +69,9 @@ impl Exchange {
     ) -> Option<Self> {
         let body_bytes = body.as_ref().map_or(0, Bytes::len);
         if is_recorded_above(layer, host, path, body_bytes) {
+            return None;
+        }
+        if !is_chosen(integration) {
             return None;
         }
         let Some(target) = Target::of(host, path) else {
@@ -291,6 +296,14 @@ fn failure(message: Option<String>) -> SpanEnd {
         error: message,
         ..SpanEnd::default()
     }
+}
+
+/// Whether the settings of the program leave an integration in.
+fn is_chosen(integration: &str) -> bool {
+    rollout_core::client().is_none_or(|client| {
+        let chosen = client.config().integrations();
+        chosen.is_empty() || chosen.contains(&integration)
+    })
 }
 
 /// Says once that an address is none that is known.

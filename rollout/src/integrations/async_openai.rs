@@ -113,7 +113,7 @@ impl Attempts {
                 let request = request.build().await?;
                 if attempts.made.fetch_add(1, Ordering::Relaxed) == 0 {
                     let layer = Arc::as_ptr(&attempts.calls).addr();
-                    *attempts.exchange() = begin(&request, &attempts.calls, layer);
+                    *attempts.exchange() = begin(&request, &attempts.calls, "openai", layer);
                 }
                 Ok(request)
             }

@@ -48,7 +48,7 @@ impl Middleware for ModelCallMiddleware {
         next: Next<'_>,
     ) -> Result<Response> {
         let layer = std::ptr::from_ref(self).addr();
-        let Some(exchange) = begin(&request, &self.calls, layer) else {
+        let Some(exchange) = begin(&request, &self.calls, "reqwest-middleware", layer) else {
             return next.run(request, extensions).await;
         };
         match exchange.around(|| next.run(request, extensions)).await {

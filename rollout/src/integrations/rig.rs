@@ -108,7 +108,7 @@ fn begin(head: &Parts, body: Option<&Bytes>, calls: &Arc<ModelCalls>) -> Option<
     }
     let host = head.uri.host().unwrap_or_default();
     let layer = Arc::as_ptr(calls).addr();
-    Exchange::begin(calls, layer, host, head.uri.path(), body.cloned())
+    Exchange::begin(calls, "rig", layer, host, head.uri.path(), body.cloned())
 }
 
 fn told_head(exchange: &mut Exchange, status: StatusCode, headers: &HeaderMap) {

@@ -28,6 +28,8 @@ pub(crate) use json::Json;
 pub(crate) use openai::usage as openai_usage;
 #[cfg(feature = "exchange")]
 pub(crate) use preview::Preview;
+#[cfg(all(test, feature = "exchange"))]
+pub(crate) use recognise::providers;
 #[cfg(feature = "exchange")]
 pub(crate) use recognise::{Api, Target};
 #[cfg(feature = "exchange")]

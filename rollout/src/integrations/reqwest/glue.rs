@@ -2,7 +2,7 @@
 
 /// A module of this name over the `reqwest` that is called so here.
 macro_rules! glue {
-    ($module:ident, $reqwest:ident) => {
+    ($module:ident, $reqwest:ident, $feature:literal) => {
         mod $module {
             use std::pin::Pin;
             use std::task::{Context, Poll, Waker};
@@ -37,7 +37,7 @@ macro_rules! glue {
                 calls: &ModelCalls,
             ) -> Result<Response, Error> {
                 // A layer of this kind is never above itself, but may be below another one.
-                let Some(exchange) = begin(&request, calls, 0) else {
+                let Some(exchange) = begin(&request, calls, $feature, 0) else {
                     return client.execute(request).await;
                 };
                 match exchange.around(|| client.execute(request)).await {
@@ -53,6 +53,7 @@ macro_rules! glue {
             pub(in crate::integrations) fn begin(
                 request: &Request,
                 calls: &ModelCalls,
+                integration: &'static str,
                 layer: usize,
             ) -> Option<Exchange> {
                 if request.method() != Method::POST {
@@ -60,7 +61,7 @@ macro_rules! glue {
                 }
                 let url = request.url();
                 let host = url.host_str().unwrap_or_default();
-                Exchange::begin(calls, layer, host, url.path(), body(request))
+                Exchange::begin(calls, integration, layer, host, url.path(), body(request))
             }
 
             /// The body, where it is all there: it is cloned by reference.

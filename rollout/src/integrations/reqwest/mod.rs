@@ -58,9 +58,9 @@ mod sealed {
 }
 
 #[cfg(feature = "reqwest")]
-glue::glue!(current, reqwest);
+glue::glue!(current, reqwest, "reqwest");
 #[cfg(feature = "reqwest-012")]
-glue::glue!(before, reqwest_012);
+glue::glue!(before, reqwest_012, "reqwest-012");
 
 /// What went wrong, without the address, whose query may hold a key: of a chain of errors, only those of the HTTP
 /// client itself tell it.

@@ -199,6 +199,13 @@ impl Builder {
         self.text("capture_output", capture.to_string())
     }
 
+    /// Whose model calls are recorded, by the cargo features of `rollout`: `["openai", "rig"]`; without this, those of
+    /// all that are compiled in. One that is not is an error when the client is built.
+    pub fn integrations<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
+        self.text("integrations", names.join(","))
+    }
+
     /// The address of the program's repository.
     pub fn git_repo(self, address: impl Into<String>) -> Self {
         self.text("git_repo", address)

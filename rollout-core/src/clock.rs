@@ -8,11 +8,13 @@
 mod line;
 #[cfg(test)]
 mod steps;
+mod stopwatch;
 mod wall;
 
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+pub use stopwatch::Stopwatch;
 pub(crate) use wall::Wall;
 
 /// A reading of the fast clock. Only differences and a [`Wall`] give it meaning.

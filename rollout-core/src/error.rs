@@ -13,6 +13,7 @@ pub struct ConfigError {
     setting: Box<str>,
     value: Option<Box<str>>,
     problem: Box<str>,
+    integration: Option<IntegrationError>,
 }
 
 impl ConfigError {
@@ -25,7 +26,19 @@ impl ConfigError {
             setting: setting.into(),
             value: value.map(Into::into),
             problem: problem.into(),
+            integration: None,
         }
+    }
+
+    /// The same, because of an integration that it names.
+    pub(crate) fn because_of(mut self, integration: Option<IntegrationError>) -> Self {
+        self.integration = integration;
+        self
+    }
+
+    /// Which integration cannot be used, where that is what is wrong; also its [`source`](Error::source).
+    pub fn integration(&self) -> Option<&IntegrationError> {
+        self.integration.as_ref()
     }
 
     /// The setting as it was given: an environment variable, a key of `rollout.toml`, or a
@@ -54,7 +67,49 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl Error for ConfigError {}
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.integration.as_ref()?)
+    }
+}
+
+/// An integration or a provider that is named while the program runs, and cannot be used. What is named in code is
+/// checked by the compiler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IntegrationError {
+    /// There is none of this name.
+    Unsupported {
+        /// The name that was given.
+        name: String,
+        /// The names that can be, with commas.
+        supported: String,
+    },
+    /// There is one, but the program was built without it.
+    MissingDependency {
+        /// The name that was given.
+        name: String,
+        /// The cargo feature of `rollout` that it takes.
+        feature: &'static str,
+    },
+}
+
+impl fmt::Display for IntegrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported { name, supported } => {
+                write!(f, "{name:?} cannot be recorded; what can: {supported}")
+            }
+            Self::MissingDependency { name, feature } => write!(
+                f,
+                "{name:?} needs the cargo feature `{feature}` of rollout, which this program was \
+                 built without"
+            ),
+        }
+    }
+}
+
+impl Error for IntegrationError {}
 
 /// Why a flush could not report.
 ///

@@ -74,7 +74,7 @@ pub use crate::{
     config::secret::Secret,
     config::{Config, ExporterKind, Mask, SpoolKind},
     context::{AttributesGuard, AttributesScope, WithAttributes, attributes},
-    error::{ConfigError, ExportError, FlushError},
+    error::{ConfigError, ExportError, FlushError, IntegrationError},
     event::{EventType, Message, Usage},
     export::{Batch, ConsoleExporter, ExportFuture, Exporter, MemoryExporter, Receipt, Rejection},
     id::{ParseIdError, SpanId, TraceId},

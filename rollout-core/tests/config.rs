@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rollout_core::{Config, ConfigError, ExporterKind, Secret, SpoolKind};
+use rollout_core::{Config, ConfigError, ExporterKind, IntegrationError, Secret, SpoolKind};
 
 fn shown(config: Result<Config, ConfigError>) -> String {
     match config {
@@ -398,4 +398,49 @@ fn a_text_is_read_as_the_file_would_be() {
     assert_has(&refused, &["rollout.toml: sample_rate", "from 0 to 1"]);
     let secret = Config::from_toml("api_key = \"white space\"").unwrap_err();
     assert!(!secret.to_string().contains("white"), "{secret}");
+}
+
+#[test]
+fn an_integration_that_is_not_there_is_an_error_at_the_start() {
+    let unknown = resolved(&[("ROLLOUT_INTEGRATIONS", "rig, rigg")]);
+    let known = "openai, reqwest, reqwest-012, reqwest-middleware, rig";
+    if cfg!(feature = "rig") {
+        assert_has(
+            &unknown,
+            &[
+                "ROLLOUT_INTEGRATIONS is \"rig, rigg\": \"rigg\" cannot be recorded",
+                known,
+            ],
+        );
+    }
+    let error = rollout_core::builder()
+        .integrations(["nobody"])
+        .config()
+        .unwrap_err();
+    let unsupported = IntegrationError::Unsupported {
+        name: "nobody".to_owned(),
+        supported: known.to_owned(),
+    };
+    assert_eq!(error.integration(), Some(&unsupported));
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), unsupported.to_string());
+
+    // Whether it is compiled in is a matter of features, which a build of the whole workspace switches on.
+    let named = rollout_core::builder().integrations(["rig"]).config();
+    assert_eq!(named.is_ok(), cfg!(feature = "rig"));
+    match named {
+        Ok(config) => assert_eq!(config.integrations(), ["rig"]),
+        Err(error) => {
+            assert!(matches!(
+                error.integration(),
+                Some(IntegrationError::MissingDependency { feature: "rig", .. })
+            ));
+            assert_has(
+                &error.to_string(),
+                &["builder: integrations", "cargo feature `rig`"],
+            );
+        }
+    }
+    let all = rollout_core::builder().config().unwrap();
+    assert!(all.integrations().is_empty());
 }

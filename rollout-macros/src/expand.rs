@@ -185,14 +185,8 @@ fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
     } else {
         declared(plan)
     };
-    let start = start(plan);
-    let with_input = !start.is_empty();
-    let begin = with_input.then(|| match only_arguments(plan) {
-        Some(arguments) => {
-            quote_spanned!(mixed()=> #runtime::begin_with_arguments(#arguments);)
-        }
-        None => quote_spanned!(mixed()=> #runtime::begin(|start| { #start });),
-    });
+    let begin = begin_inside(plan);
+    let with_input = begin.is_some();
     let hold = hold_receiver(signature);
     let bind = plan.parameters.iter().map(|parameter| &parameter.inner);
     let bound = if plan.reads_patterns {
@@ -299,6 +293,16 @@ fn pinned_block(plan: &Plan<'_>, pinned: &PinnedBlock, output: &Type) -> TokenSt
     arguments.set_span(parentheses.span());
     let body = quote_spanned!(mixed()=> let mut __prepared = #prepare; #pin #arguments);
     function(plan, &plan.function.signature.to_token_stream(), &body)
+}
+
+/// The first statement of an async block whose span starts with something.
+fn begin_inside(plan: &Plan<'_>) -> Option<TokenStream> {
+    let runtime = &plan.runtime;
+    if let Some(arguments) = only_arguments(plan) {
+        return Some(quote_spanned!(mixed()=> #runtime::begin_with_arguments(#arguments);));
+    }
+    let start = start(plan);
+    (!start.is_empty()).then(|| quote_spanned!(mixed()=> #runtime::begin(|start| { #start });))
 }
 
 /// What `impl Trait<Item = T>` says of the value, for inference inside of the body.

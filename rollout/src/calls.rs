@@ -18,6 +18,7 @@ pub struct ModelCalls {
     pub(crate) attributes: Vec<(String, Value)>,
     pub(crate) capture_input: bool,
     pub(crate) capture_output: bool,
+    pub(crate) estimate_usage: bool,
 }
 
 impl Default for ModelCalls {
@@ -27,6 +28,7 @@ impl Default for ModelCalls {
             attributes: Vec::new(),
             capture_input: true,
             capture_output: true,
+            estimate_usage: false,
         }
     }
 }
@@ -60,6 +62,18 @@ impl ModelCalls {
     /// Whether answers are recorded, streamed text included; they are unless this says otherwise. Usage is in any case.
     pub fn capture_output(mut self, capture: bool) -> Self {
         self.capture_output = capture;
+        self
+    }
+
+    /// Whether tokens are estimated where an answer tells none, as streams of OpenAI's chat completions do unless the
+    /// request asks for them; they are not unless this says so, and such a call has no tokens.
+    ///
+    /// The estimate is one token for every four characters of text in the request and in the answer, rounded up: a rule
+    /// of thumb for English that is far off for other languages, code and images. The span's attribute
+    /// `rollout.usage_source` says `estimated` then, in place of `reported` or `absent`. [`llm`](crate::llm) estimates
+    /// nothing.
+    pub fn estimate_usage(mut self, estimate: bool) -> Self {
+        self.estimate_usage = estimate;
         self
     }
 }

@@ -18,22 +18,27 @@
 //! ```
 
 mod calls;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
+#[cfg_attr(
+    not(any(feature = "reqwest", feature = "reqwest-012", feature = "rig")),
+    allow(dead_code, reason = "those are who uses it")
+)]
 mod exchange;
+mod failure;
 mod integrations;
 mod model_call;
+mod named;
 mod place;
 mod provider;
 pub mod tools;
 mod usage;
-#[cfg(feature = "reqwest")]
 mod wrap;
 
 pub use rollout_core::*;
 pub use rollout_macros::{agent, observe, span, task, tool, trace};
 
 pub use crate::calls::ModelCalls;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "reqwest-012"))]
 pub use crate::integrations::reqwest::SendTraced;
 #[cfg(feature = "reqwest-middleware")]
 pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
@@ -44,11 +49,11 @@ pub use crate::integrations::rmcp::{
 #[cfg(feature = "tracing")]
 pub use crate::integrations::tracing::{TracingLayer, tracing_layer};
 pub use crate::model_call::{ModelCall, llm};
+pub use crate::named::provider;
 pub use crate::tools::{
     ToolCalls, with_tool_call_id, wrap_async_tool, wrap_tool, wrap_tools, wrap_tools_with,
 };
 pub use crate::usage::{usage_from_anthropic, usage_from_gemini, usage_from_openai};
-#[cfg(feature = "reqwest")]
 pub use crate::wrap::{Wrap, wrap, wrap_with};
 
 #[doc(hidden)]

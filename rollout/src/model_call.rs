@@ -10,6 +10,7 @@ use serde_json::Value;
 pub(crate) use rollout_core::{Span as CallSpan, SpanBuilder as CallBuilder};
 
 use crate::calls::ModelCalls;
+use crate::failure::without_keys;
 #[cfg(feature = "tracing")]
 pub(crate) use crate::integrations::tracing::calls::{CallBuilder, CallSpan};
 use crate::provider::{Json, anthropic_usage, gemini_usage, openai_usage};
@@ -109,7 +110,7 @@ impl ModelCall {
         open.end(match &result {
             Ok(answer) => self.told(answer),
             Err(error) => SpanEnd {
-                error: Some(error.to_string()),
+                error: Some(without_keys(&error.to_string()).into_owned()),
                 error_type: Some(std::any::type_name::<E>().to_owned()),
                 ..SpanEnd::default()
             },

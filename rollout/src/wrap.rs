@@ -14,15 +14,15 @@ use crate::calls::ModelCalls;
 /// let client = rollout::wrap(OpenAIConfig::new()); // an `async_openai::Client`
 /// let client = rollout::wrap((OpenAIConfig::new(), http)); // the same, over a client of one's own
 /// # }
+/// # #[cfg(feature = "rig")]
+/// # fn rig(client: impl rig_http::http_client::HttpClientExt + 'static) {
+/// use rig_http::http_client::DynHttpClient; // also `rig::http_client`
+///
+/// let http = rollout::wrap(DynHttpClient::new(client)); // for the `connect` of any of rig's providers
+/// # }
 /// ```
 ///
-/// A client that is made already hides what it sends through:
-///
-/// ```compile_fail
-/// fn traced(client: reqwest::Client) {
-///     rollout::wrap(client);
-/// }
-/// ```
+/// A client that is made already hides what it sends through, so it cannot be wrapped any more.
 pub fn wrap<T: Wrap>(target: T) -> T::Wrapped {
     target.wrap(ModelCalls::new())
 }
@@ -36,8 +36,9 @@ pub fn wrap_with<T: Wrap>(target: T, calls: ModelCalls) -> T::Wrapped {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be wrapped",
     label = "rollout cannot see the model calls of this",
-    note = "for async-openai, wrap what its client is made of: `rollout::wrap(OpenAIConfig::new())`, or `rollout::wrap((config, reqwest_client))` for your own HTTP client (feature `openai`)",
-    note = "for a plain `reqwest` client, write `send_traced()` in place of `send()` (feature `reqwest`)",
+    note = "for async-openai, whose `Client` hides what it sends through, wrap what it is made of: `rollout::wrap(OpenAIConfig::new())`, or `rollout::wrap((config, reqwest_client))` for your own HTTP client (feature `openai`)",
+    note = "for rig, wrap the HTTP client under its providers: `OpenAIConfig::from_env()?.connect(rollout::wrap(DynHttpClient::new(client)))` (feature `rig`)",
+    note = "for a plain `reqwest` client, write `send_traced()` in place of `send()` (features `reqwest` for 0.13 and `reqwest-012`)",
     note = "for any other client, record the call: `rollout::llm(\"anthropic\").record(&request, future).await`"
 )]
 pub trait Wrap {

@@ -1,6 +1,5 @@
 //! A server in the place of a model, which answers as it is told.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,8 +13,8 @@ use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-/// A piece of a body.
-pub type Piece = Result<Bytes, Infallible>;
+/// A piece of a body, or the end of the connection in the middle of it.
+pub type Piece = Result<Bytes, std::io::Error>;
 
 /// What the server answers.
 #[derive(Clone)]

@@ -672,30 +672,3 @@ fn usage_of_nothing_is_empty() {
         }
     }
 }
-
-#[agent(name = "ask", capture_input = false, capture_output = false)]
-async fn through_middleware(client: &reqwest_middleware::ClientWithMiddleware, url: &str) -> Value {
-    let request = json!({ "model": "m", "messages": [] }).to_string();
-    let response = client.post(url).body(request).send().await.unwrap();
-    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
-}
-
-#[tokio::test]
-async fn through_a_middleware_the_trace_is_the_same() {
-    let reply = json!({ "id": "c", "model": "m", "choices": [{ "finish_reason": "stop", "message": { "role": "assistant", "content": "Hello" } }] });
-    let address = serve(Script::Json(200, reply.clone())).await;
-    let url = format!("http://{address}/v1/chat/completions");
-    let middleware = reqwest_middleware::ClientBuilder::new(client())
-        .with(rollout::ModelCallMiddleware::new(ModelCalls::new()))
-        .build();
-    let (seen, captured) = capture_async(through_middleware(&middleware, &url)).await;
-    assert_eq!(seen, reply);
-    let request = json!({ "model": "m", "messages": [] });
-    let plain = ask(&url, &request, ModelCalls::new());
-    let (_, plain) = capture_async(plain).await;
-    assert_eq!(captured.tree(), plain.tree());
-    assert_eq!(
-        the_call(&captured).attributes.keys().collect::<Vec<_>>(),
-        the_call(&plain).attributes.keys().collect::<Vec<_>>()
-    );
-}

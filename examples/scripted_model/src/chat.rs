@@ -158,6 +158,9 @@ pub struct Completion {
     /// Always `chat.completion`.
     #[serde(default)]
     pub object: String,
+    /// When, in seconds since 1970; a script has no time.
+    #[serde(default)]
+    pub created: u64,
     /// The model that answered.
     #[serde(default)]
     pub model: String,

@@ -67,6 +67,21 @@ impl Model {
         &self.base_url
     }
 
+    /// Its address without a path: Anthropic's API begins at `/v1`, Gemini's at `/v1beta`.
+    pub fn origin(&self) -> &str {
+        self.base_url.trim_end_matches("/v1")
+    }
+
+    /// The key that it asks for; empty where it asks for none.
+    pub fn api_key(&self) -> &str {
+        self.api_key.as_deref().unwrap_or_default()
+    }
+
+    /// The client that reaches it.
+    pub fn http(&self) -> &Client {
+        &self.http
+    }
+
     /// A request for an answer in one piece, a [`Completion`](crate::chat::Completion).
     pub fn request(&self, messages: &[Message], tools: &[Tool]) -> RequestBuilder {
         self.post(messages, tools, false)

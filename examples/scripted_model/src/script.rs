@@ -25,7 +25,10 @@ impl Script {
     }
 
     pub(crate) fn reply(&self, messages: &[Message]) -> Option<&Reply> {
-        let last = messages.last()?.text();
+        self.reply_to(messages.last()?.text())
+    }
+
+    pub(crate) fn reply_to(&self, last: &str) -> Option<&Reply> {
         let line = self.lines.iter().find(|(cue, _)| last.contains(cue));
         line.map(|(_, reply)| reply)
     }

@@ -19,13 +19,14 @@ use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use crate::{
     Reply, Script,
     chat::{Choice, Chunk, ChunkChoice, Completion, Delta, Request, Usage},
+    others,
 };
 
 /// The key that the server asks for.
 pub(crate) const KEY: &str = "scripted";
 
 /// How long the model thinks, so that its traces look like traces.
-const THINKING: Duration = Duration::from_millis(40);
+pub(crate) const THINKING: Duration = Duration::from_millis(40);
 /// How long it takes to the next word.
 const WORD: Duration = Duration::from_millis(5);
 
@@ -43,6 +44,8 @@ impl Server {
         let addr = listener.local_addr()?;
         let router = Router::new()
             .route("/v1/chat/completions", post(complete))
+            .route("/v1/messages", post(others::messages))
+            .route("/v1beta/models/{call}", post(others::generate_content))
             .with_state(Arc::new(script));
         let task = tokio::spawn(async move {
             // It never returns.
@@ -96,6 +99,7 @@ fn completion(model: String, reply: Reply) -> Completion {
     Completion {
         id: "chatcmpl-scripted".to_owned(),
         object: "chat.completion".to_owned(),
+        created: 0,
         model,
         choices: vec![Choice {
             index: 0,

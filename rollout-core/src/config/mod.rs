@@ -2,6 +2,7 @@
 
 pub(crate) mod env;
 mod file;
+mod integration;
 pub(crate) mod secret;
 mod setting;
 
@@ -77,6 +78,7 @@ pub struct Config {
     max_spool_bytes: u64,
     capture_input: bool,
     capture_output: bool,
+    integrations: Vec<&'static str>,
     git_repo: Option<String>,
     git_ref: Option<String>,
     debug: bool,
@@ -104,9 +106,10 @@ impl Config {
         let mut config = Self::unset();
         for setting in SETTINGS {
             let (place, text) = lookup(setting, given.texts, &file)?;
-            setting
-                .apply(&mut config, &text)
-                .map_err(|problem| ConfigError::new(place, Some(&setting.shown(&text)), problem))?;
+            setting.apply(&mut config, &text).map_err(|refusal| {
+                ConfigError::new(place, Some(&setting.shown(&text)), refusal.problem)
+                    .because_of(refusal.integration)
+            })?;
         }
         config.redact_keys = given.redact_keys.to_vec();
         config.redact_values = given.redact_values;
@@ -123,9 +126,10 @@ impl Config {
             let value = file
                 .get(setting.key)
                 .map_or(setting.default, String::as_str);
-            setting.apply(&mut config, value).map_err(|problem| {
+            setting.apply(&mut config, value).map_err(|refusal| {
                 let place = format!("{}: {}", file::NAME, setting.key);
-                ConfigError::new(place, Some(&setting.shown(value)), problem)
+                ConfigError::new(place, Some(&setting.shown(value)), refusal.problem)
+                    .because_of(refusal.integration)
             })?;
         }
         config.settle(false)?;
@@ -202,6 +206,7 @@ impl Config {
             max_spool_bytes: 0,
             capture_input: false,
             capture_output: false,
+            integrations: Vec::new(),
             git_repo: None,
             git_ref: None,
             debug: false,
@@ -332,6 +337,11 @@ impl Config {
         self.capture_output
     }
 
+    /// Whose model calls are recorded, by the cargo features of `rollout`; all, where there is none.
+    pub fn integrations(&self) -> &[&'static str] {
+        &self.integrations
+    }
+
     /// The address of the program's repository.
     pub fn git_repo(&self) -> Option<&str> {
         self.git_repo.as_deref()
@@ -428,6 +438,7 @@ impl fmt::Debug for Config {
             .field("max_spool_bytes", &self.max_spool_bytes)
             .field("capture_input", &self.capture_input)
             .field("capture_output", &self.capture_output)
+            .field("integrations", &self.integrations)
             .field("git_repo", &self.git_repo)
             .field("git_ref", &self.git_ref)
             .field("debug", &self.debug)

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::{REDACTED, Secret};
-use super::{Config, ExporterKind, SpoolKind};
+use super::{Config, ExporterKind, SpoolKind, integration};
+use crate::error::IntegrationError;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -56,6 +57,23 @@ enum Kind {
     },
     Spool(fn(&mut Config) -> &mut SpoolKind),
     Exporters(fn(&mut Config) -> &mut Vec<ExporterKind>),
+    Integrations(fn(&mut Config) -> &mut Vec<&'static str>),
+}
+
+/// What is wrong with a text, or what is allowed.
+pub(super) struct Refusal {
+    pub(super) problem: String,
+    /// The integration that it is about, if it is about one.
+    pub(super) integration: Option<IntegrationError>,
+}
+
+impl From<String> for Refusal {
+    fn from(problem: String) -> Self {
+        Self {
+            problem,
+            integration: None,
+        }
+    }
 }
 
 impl Setting {
@@ -92,11 +110,12 @@ impl Setting {
             ),
             Kind::Spool(_) => "disk or memory".into(),
             Kind::Exporters(_) => "a list, with commas, of local, http, console".into(),
+            Kind::Integrations(_) => format!("a list, with commas, of {}", integration::names()),
         }
     }
 
     /// Reads `text` into `config`; the error says what is wrong or what is allowed.
-    pub(super) fn apply(&self, config: &mut Config, text: &str) -> Result<(), String> {
+    pub(super) fn apply(&self, config: &mut Config, text: &str) -> Result<(), Refusal> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(());
@@ -106,13 +125,13 @@ impl Setting {
             Kind::Flag(to) => *to(config) = flag(text).ok_or_else(refused)?,
             Kind::Text { most, to } => {
                 if text.chars().count() > *most {
-                    return Err(refused());
+                    return Err(refused().into());
                 }
                 *to(config) = Some(text.into());
             }
             Kind::Key(to) => {
                 if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    return Err(refused());
+                    return Err(refused().into());
                 }
                 *to(config) = Some(Secret::new(text.into()));
             }
@@ -137,10 +156,16 @@ impl Setting {
                 *to(config) = match text {
                     "disk" => SpoolKind::Disk,
                     "memory" => SpoolKind::Memory,
-                    _ => return Err(refused()),
+                    _ => return Err(refused().into()),
                 }
             }
             Kind::Exporters(to) => *to(config) = exporters(text, &refused())?,
+            Kind::Integrations(to) => {
+                *to(config) = integration::integrations(text).map_err(|error| Refusal {
+                    problem: error.to_string(),
+                    integration: Some(error),
+                })?;
+            }
         }
         Ok(())
     }
@@ -463,6 +488,15 @@ pub(super) static SETTINGS: &[Setting] = &[
         "true",
         Kind::Flag(|c| &mut c.capture_output),
         "With `false` no results are recorded anywhere, whatever a macro says."
+    ),
+    setting!(
+        "integrations",
+        ["ROLLOUT_INTEGRATIONS"],
+        "",
+        Some("all that are compiled in"),
+        Kind::Integrations(|c| &mut c.integrations),
+        "Whose model calls are recorded: each name is a cargo feature of `rollout`. One that is \
+         not compiled in is an error at the start, instead of a trace that lacks something."
     ),
     setting!(
         "git_repo",

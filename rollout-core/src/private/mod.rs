@@ -6,6 +6,7 @@ pub use self::dispatch::{
     Identifier, OfDebug, OfDeref, OfDisplay, OfNothing, OfValue, Outcome, PlainIdentifier,
     identifier, nothing, once, returned, some,
 };
+pub use crate::clock::Stopwatch;
 pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
 pub use crate::site::{CallSite, Flush, Kind};
 pub use crate::span::{

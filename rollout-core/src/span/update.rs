@@ -20,6 +20,7 @@ pub struct SpanUpdate {
     input: Option<Value>,
     output: Option<Value>,
     usage: Option<Usage>,
+    preview: Option<String>,
     temperature: Option<f64>,
     attributes: Vec<(String, Value)>,
     tags: Vec<String>,
@@ -80,6 +81,13 @@ impl SpanUpdate {
         self
     }
 
+    /// The text of a stream so far, to be seen while the span runs. Its last 4 KiB are shown; with twice as many, a key
+    /// that begins before them is masked whole. Not recorded where outputs are not.
+    pub fn stream_preview(mut self, text: impl Into<String>) -> Self {
+        self.preview = Some(text.into());
+        self
+    }
+
     /// One attribute.
     pub fn attribute(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
         self.attributes.push((key.into(), to_json(&value)));
@@ -125,6 +133,9 @@ impl SpanUpdate {
                 Some(Field::OutputCut),
                 output,
             );
+        }
+        if let Some(preview) = self.preview.as_ref().filter(|_| settings.capture_output) {
+            payload.put(Field::StreamPreview, preview.as_bytes());
         }
         if let Some(usage) = &self.usage {
             put_value(payload, settings, Field::Usage, None, usage);

@@ -112,7 +112,8 @@ impl Attempts {
             async move {
                 let request = request.build().await?;
                 if attempts.made.fetch_add(1, Ordering::Relaxed) == 0 {
-                    *attempts.exchange() = begin(&request, &attempts.calls);
+                    let layer = Arc::as_ptr(&attempts.calls).addr();
+                    *attempts.exchange() = begin(&request, &attempts.calls, "openai", layer);
                 }
                 Ok(request)
             }

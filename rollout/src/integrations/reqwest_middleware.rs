@@ -9,16 +9,24 @@ use crate::calls::ModelCalls;
 
 /// Records the requests that are model calls, as [`SendTraced`](crate::SendTraced) does.
 ///
-/// Put before a middleware that retries, it records one call, however many attempts that takes; behind it, each attempt
-/// as a call.
+/// The order in which a client is given its middlewares decides what a retry is. Given before the one that retries, this
+/// one records one call, from the first attempt to the last. Given again behind it, it counts the attempts of that call,
+/// which is what most programs want:
 ///
 /// ```
-/// # fn client(http: reqwest::Client) {
-/// let client = reqwest_middleware::ClientBuilder::new(http)
-///     .with(rollout::ModelCallMiddleware::new(rollout::ModelCalls::new()))
+/// # use reqwest_middleware::{ClientBuilder, Middleware};
+/// # fn client(http: reqwest::Client, retries: impl Middleware) {
+/// let recorded = rollout::ModelCallMiddleware::new(rollout::ModelCalls::new());
+/// let client = ClientBuilder::new(http)
+///     .with(recorded.clone())
+///     .with(retries) // such as `RetryTransientMiddleware` of `reqwest-retry`
+///     .with(recorded)
 ///     .build();
 /// # }
 /// ```
+///
+/// Only behind it, each attempt is a call of its own. What other middlewares behind this one do is inside the call's
+/// span.
 #[derive(Debug, Clone, Default)]
 pub struct ModelCallMiddleware {
     calls: ModelCalls,
@@ -39,10 +47,11 @@ impl Middleware for ModelCallMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let Some(exchange) = begin(&request, &self.calls) else {
+        let layer = std::ptr::from_ref(self).addr();
+        let Some(exchange) = begin(&request, &self.calls, "reqwest-middleware", layer) else {
             return next.run(request, extensions).await;
         };
-        match next.run(request, extensions).await {
+        match exchange.around(|| next.run(request, extensions)).await {
             Ok(response) => Ok(watch(response, exchange)),
             Err(error) => {
                 exchange.broken(told(match &error {

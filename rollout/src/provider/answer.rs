@@ -3,19 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rollout_core::{SpanEnd, SpanUpdate};
+use rollout_core::{SpanEnd, SpanUpdate, Usage};
 use serde_json::Value;
 
+use super::estimate::estimate;
 use super::events::events;
-use super::{Api, Facts, anthropic, gemini, openai};
-
-/// Bytes as they came.
-#[derive(Debug)]
-pub(crate) struct Chunk {
-    pub(crate) bytes: Bytes,
-    /// How long after the request.
-    pub(crate) after: Duration,
-}
+use super::{Api, Asked, Facts, anthropic, gemini, openai};
 
 /// An answer, or as much of it as there was.
 #[derive(Debug)]
@@ -25,10 +18,13 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Its media type is that of server-sent events.
     pub(crate) is_events: bool,
-    pub(crate) chunks: Vec<Chunk>,
-    /// The request named no model, so the answer's is taken.
-    pub(crate) wants_model: bool,
+    pub(crate) pieces: Vec<Bytes>,
+    /// Up to which byte there was what, how long after the request.
+    pub(crate) times: Vec<(usize, Duration)>,
+    /// Where the request named no model, the answer's is taken.
+    pub(crate) asked: Asked,
     pub(crate) capture_output: bool,
+    pub(crate) estimate_usage: bool,
     /// Why the bytes ended early.
     pub(crate) broken: Option<String>,
 }
@@ -36,12 +32,8 @@ pub(crate) struct Answer {
 impl Answer {
     /// What the span is told, after what `update` says.
     pub(crate) fn tell(self, mut update: SpanUpdate) -> (SpanUpdate, SpanEnd) {
-        let bytes: Vec<u8> = self
-            .chunks
-            .iter()
-            .flat_map(|chunk| chunk.bytes.iter().copied())
-            .collect();
-        let facts = if self.is_events {
+        let bytes = self.pieces.concat();
+        let mut facts = if self.is_events {
             let events = events(&bytes);
             update = self.pace(update, &events);
             let values: Vec<Value> = events
@@ -60,7 +52,7 @@ impl Answer {
         }
         if let Some(model) = &facts.model {
             update = update.attribute("gen_ai.response.model", model);
-            if self.wants_model {
+            if !self.asked.names_model {
                 update = update.model(model);
             }
         }
@@ -72,6 +64,9 @@ impl Answer {
         if !failed {
             let source = if facts.usage.is_some() {
                 "reported"
+            } else if self.estimate_usage {
+                facts.usage = Some(self.estimated(facts.output.as_ref()));
+                "estimated"
             } else {
                 "absent"
             };
@@ -98,6 +93,18 @@ impl Answer {
             ..SpanEnd::default()
         };
         (update, end)
+    }
+
+    fn estimated(&self, output: Option<&Value>) -> Usage {
+        let input = self.asked.tokens;
+        // An embedding is no text.
+        let output = (self.api != Api::Embeddings).then(|| estimate(output.into_iter()));
+        Usage {
+            input_tokens: Some(input),
+            output_tokens: output,
+            total_tokens: Some(input.saturating_add(output.unwrap_or_default())),
+            ..Usage::default()
+        }
     }
 
     fn folded(&self, values: &[Value]) -> Facts {
@@ -145,13 +152,7 @@ impl Answer {
 
     /// When the byte before this one came.
     fn came(&self, end: usize) -> Duration {
-        let mut there = 0;
-        self.chunks
-            .iter()
-            .find(|chunk| {
-                there += chunk.bytes.len();
-                there >= end
-            })
-            .map_or(Duration::ZERO, |chunk| chunk.after)
+        let there = self.times.iter().find(|(there, _)| *there >= end);
+        there.map_or(Duration::ZERO, |(_, after)| *after)
     }
 }

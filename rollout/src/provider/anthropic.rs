@@ -4,7 +4,7 @@ use rollout_core::Usage;
 use serde_json::Value;
 
 use super::Json;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 pub(super) use reading::*;
 
 /// The usage of a message: of the whole answer, or of its `usage`. Anthropic's input excludes what its cache gave and
@@ -31,7 +31,7 @@ pub(crate) fn usage(answer: &Value) -> Usage {
     }
 }
 
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 mod reading {
     use serde_json::{Map, Value, json};
 

@@ -4,7 +4,7 @@ use rollout_core::Usage;
 use serde_json::Value;
 
 use super::Json;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 pub(super) use reading::*;
 
 /// The usage of an answer: of the whole, or of its `usageMetadata`. Gemini counts thoughts beside the answer; ours are
@@ -37,7 +37,7 @@ pub(crate) fn usage(answer: &Value) -> Usage {
     }
 }
 
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 mod reading {
     use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ pub(crate) trait Json {
     /// A member's whole number. Some gateways write `12.0`.
     fn count(&self, name: &str) -> Option<u64>;
     /// A member's items.
-    #[cfg(feature = "reqwest")]
+    #[cfg(feature = "exchange")]
     fn items(&self, name: &str) -> &[Value];
 }
 
@@ -34,7 +34,7 @@ impl Json for Value {
         value.as_u64().or_else(rounded)
     }
 
-    #[cfg(feature = "reqwest")]
+    #[cfg(feature = "exchange")]
     fn items(&self, name: &str) -> &[Value] {
         self.member(name)
             .and_then(Value::as_array)
@@ -43,7 +43,7 @@ impl Json for Value {
 }
 
 /// Appends the text of a member to the text of another object's member.
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 pub(super) fn append_text(to: &mut Value, name: &str, more: &str) {
     if let Some(Value::String(text)) = to.get_mut(name) {
         text.push_str(more);
@@ -53,7 +53,7 @@ pub(super) fn append_text(to: &mut Value, name: &str, more: &str) {
 }
 
 /// The item at an index that a stream names. A stream that skips far ahead is not believed.
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 pub(super) fn slot(items: &mut Vec<Value>, index: u64) -> Option<&mut Value> {
     const MOST: usize = 4096;
     let index = usize::try_from(index).ok().filter(|index| *index < MOST)?;

@@ -3,37 +3,45 @@
 //! Nothing here is strict: what is absent or null is not recorded, what is unknown is passed over. Providers add
 //! fields monthly, and gateways leave some out.
 
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 mod answer;
 mod anthropic;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
+mod estimate;
+#[cfg(feature = "exchange")]
 mod events;
 mod gemini;
 mod json;
 mod openai;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
+mod preview;
+#[cfg(feature = "exchange")]
 mod recognise;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 mod request;
 
-#[cfg(feature = "reqwest")]
-pub(crate) use answer::{Answer, Chunk};
+#[cfg(feature = "exchange")]
+pub(crate) use answer::Answer;
 pub(crate) use anthropic::usage as anthropic_usage;
 pub(crate) use gemini::usage as gemini_usage;
 pub(crate) use json::Json;
 pub(crate) use openai::usage as openai_usage;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
+pub(crate) use preview::Preview;
+#[cfg(all(test, feature = "exchange"))]
+pub(crate) use recognise::providers;
+#[cfg(feature = "exchange")]
 pub(crate) use recognise::{Api, Target};
-#[cfg(feature = "reqwest")]
-pub(crate) use request::request;
+#[cfg(feature = "exchange")]
+pub(crate) use request::{Asked, request};
 
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 use rollout_core::Usage;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 use serde_json::Value;
 
 /// What an answer says, whoever gave it.
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// The answer's own id.

@@ -4,7 +4,7 @@ use rollout_core::Usage;
 use serde_json::Value;
 
 use super::Json;
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 pub(super) use reading::*;
 
 /// The usage of a chat completion, response or embedding: of the whole answer, or of its `usage`.
@@ -57,7 +57,7 @@ pub(super) fn counts(answer: &Value) -> Option<&Value> {
         .then_some(usage)
 }
 
-#[cfg(feature = "reqwest")]
+#[cfg(feature = "exchange")]
 mod reading {
     use serde_json::{Value, json};
 

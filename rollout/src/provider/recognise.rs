@@ -67,6 +67,14 @@ const HOSTS: &[(&str, &str)] = &[
     ("cerebras.ai", "cerebras"),
 ];
 
+/// Whose calls are known by their address.
+#[cfg(test)]
+pub(crate) fn providers() -> impl Iterator<Item = &'static str> {
+    let authors = [Api::ChatCompletions, Api::Messages, Api::GenerateContent];
+    let hosts = HOSTS.iter().map(|(_, provider)| *provider);
+    hosts.chain(authors.map(Api::author))
+}
+
 impl Target {
     /// The model call that a POST to this host and path is; `None` where it is none that is known.
     pub(crate) fn of(host: &str, path: &str) -> Option<Self> {

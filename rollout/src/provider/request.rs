@@ -3,6 +3,7 @@
 use rollout_core::SpanUpdate;
 use serde_json::Value;
 
+use super::estimate::estimate;
 use super::{Api, Json};
 
 /// Options of a request by their name in the wire of each API, and the attribute that carries each.
@@ -29,17 +30,33 @@ const OPTIONS: &[(&str, &str)] = &[
     ("reasoning_effort", "gen_ai.request.reasoning_effort"),
 ];
 
-/// What the body of a request says, and whether it names the model. One that is no JSON says nothing.
-pub(crate) fn request(api: Api, body: &[u8], capture_input: bool) -> (SpanUpdate, bool) {
+/// What a request asks.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) names_model: bool,
+    /// Tokens of its text by estimate.
+    pub(crate) tokens: u64,
+}
+
+/// What the body of a request says. One that is no JSON says nothing.
+pub(crate) fn request(api: Api, body: &[u8], capture_input: bool) -> (SpanUpdate, Asked) {
     let mut update = SpanUpdate::new();
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
-        return (update, false);
+        return (update, Asked::default());
     };
     let model = body.text("model");
     if let Some(model) = model {
         update = update.model(model.strip_prefix("models/").unwrap_or(model));
     }
-    let names_model = model.is_some();
+    let asked = Asked {
+        names_model: model.is_some(),
+        tokens: estimate(
+            ["messages", "system", "input", "instructions", "contents"]
+                .iter()
+                .chain(&["systemInstruction", "system_instruction", "tools"])
+                .filter_map(|name| body.member(name)),
+        ),
+    };
     let options = match api {
         Api::GenerateContent => body
             .member("generationConfig")
@@ -63,5 +80,5 @@ pub(crate) fn request(api: Api, body: &[u8], capture_input: bool) -> (SpanUpdate
     if capture_input {
         update = update.input(body);
     }
-    (update, names_model)
+    (update, asked)
 }

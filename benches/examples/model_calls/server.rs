@@ -1,0 +1,76 @@
+//! A server that answers at once, and each chunk by a write of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+/// Chunks of a stream.
+const CHUNKS: usize = 2_000;
+
+const ANSWER: &str = r#"{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"It rains in Oslo, as it does most days at this time of the year."}}],"usage":{"prompt_tokens":25000,"completion_tokens":16,"total_tokens":25016}}"#;
+
+/// Serves for as long as the program runs.
+pub(crate) fn start() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(connection));
+        }
+    });
+    address
+}
+
+fn serve(mut connection: TcpStream) -> Option<()> {
+    connection.set_nodelay(true).ok()?;
+    let mut requests = BufReader::new(connection.try_clone().ok()?);
+    loop {
+        let streams = take_request(&mut requests)?;
+        if streams {
+            connection
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+                .ok()?;
+            for n in 0..CHUNKS {
+                let event = format!(
+                    "data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"word{n} \"}}}}]}}\n\n"
+                );
+                let chunk = format!("{:x}\r\n{event}\r\n", event.len());
+                connection.write_all(chunk.as_bytes()).ok()?;
+            }
+            connection
+                .write_all(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+                .ok()?;
+        } else {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                ANSWER.len()
+            );
+            connection.write_all((head + ANSWER).as_bytes()).ok()?;
+        }
+    }
+}
+
+/// Reads a request; whether it is for a stream.
+fn take_request(requests: &mut BufReader<TcpStream>) -> Option<bool> {
+    let (mut streams, mut length) = (false, 0);
+    for index in 0.. {
+        let mut line = String::new();
+        requests
+            .read_line(&mut line)
+            .ok()
+            .filter(|read| *read > 0)?;
+        if index == 0 {
+            streams = line.contains("/stream/");
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok()?;
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    requests.read_exact(&mut body).ok()?;
+    Some(streams)
+}

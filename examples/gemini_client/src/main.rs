@@ -1,0 +1,16 @@
+//! `cargo run -p gemini_client`, then `cargo run -- show last`. It needs no account: the model answers by a script.
+
+use gemini_client::{ask, script};
+use scripted_model::Model;
+
+#[tokio::main]
+#[expect(
+    clippy::print_stdout,
+    reason = "the answer is for the person who runs this"
+)]
+async fn main() -> anyhow::Result<()> {
+    let _rollout = rollout::init()?;
+    let model = Model::scripted(script()).await?;
+    println!("{}", ask(&model, "Why does it rain in Bergen?").await?);
+    Ok(())
+}

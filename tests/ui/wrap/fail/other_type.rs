@@ -1,0 +1,5 @@
+struct MyClient;
+
+fn main() {
+    let _client = rollout::wrap_with(MyClient, rollout::ModelCalls::new());
+}

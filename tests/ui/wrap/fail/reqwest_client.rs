@@ -1,0 +1,3 @@
+fn main() {
+    let _client = rollout::wrap(reqwest::Client::new());
+}

@@ -1,0 +1,1 @@
+//! What `rollout::wrap` says of what it cannot wrap: see `tests/`.

@@ -24,16 +24,39 @@ pub(crate) enum Item {
     Other,
 }
 
-/// Looks at the tokens in front of an item's own keyword.
+/// Looks at the tokens in front of an item's own keyword, and no further: to parse would be to walk through all of the
+/// body once more.
 pub(crate) fn kind_of(item: &TokenStream) -> Item {
-    let look = |input: ParseStream<'_>| {
-        Attribute::parse_outer(input)?;
-        input.parse::<Visibility>()?;
-        let kind = keyword(input);
-        input.parse::<TokenStream>()?;
-        Ok(kind)
-    };
-    Parser::parse2(look, item.clone()).unwrap_or(Item::Other)
+    let mut tokens = item.clone().into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            // An attribute, of which the brackets follow.
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                tokens.next();
+            }
+            TokenTree::Ident(ident) => match ident.to_string().as_str() {
+                "fn" => return Item::Function,
+                "impl" | "mod" | "trait" => return Item::Block,
+                "pub" => {
+                    let place = |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis);
+                    tokens.next_if(place);
+                }
+                "const" | "async" | "unsafe" | "extern" | "default" | "safe" | "auto" => {}
+                _ => return Item::Other,
+            },
+            // What a `macro_rules!` has put in: a visibility, or the item.
+            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+                match kind_of(&group.stream()) {
+                    Item::Other => {}
+                    kind => return kind,
+                }
+            }
+            // The name of an ABI.
+            TokenTree::Literal(_) => {}
+            _ => return Item::Other,
+        }
+    }
+    Item::Other
 }
 
 /// The kind of the item whose attributes and visibility have been read.

@@ -18,6 +18,8 @@ pub(crate) struct Parameter {
     pub(crate) inner: TokenStream,
     /// Whether the outer parameter carries the only name, so that it can be read before `inner`.
     pub(crate) is_name: bool,
+    /// Whether a closure may take it as it is: nothing happens when it is dropped, and nothing else stands at it.
+    pub(crate) may_stay: bool,
 }
 
 /// The parameters of `signature` but for `self`.
@@ -72,6 +74,12 @@ fn parameter(index: usize, argument: &syn::PatType) -> Parameter {
             (outer, touch, inner, false)
         }
     };
+    let may_stay = match &**pattern {
+        Pat::Ident(name) => {
+            is_name && name.mutability.is_none() && other.is_empty() && never_drops(ty)
+        }
+        _ => false,
+    };
     Parameter {
         cfg,
         names,
@@ -79,6 +87,19 @@ fn parameter(index: usize, argument: &syn::PatType) -> Parameter {
         touch,
         inner,
         is_name,
+        may_stay,
+    }
+}
+
+/// A reference, pointer or number, by its spelling.
+fn never_drops(ty: &syn::Type) -> bool {
+    match crate::shape::ungroup(ty) {
+        syn::Type::Reference(_) | syn::Type::Ptr(_) => true,
+        syn::Type::Path(path) => path
+            .path
+            .get_ident()
+            .is_some_and(|ident| crate::shape::PRIMITIVES.contains(&ident.to_string().as_str())),
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
 
-use crate::capture::hold_receiver;
+use crate::capture::{Parameter, hold_receiver};
 use crate::failure::error_may_borrow;
 use crate::function::Attribute;
 use crate::kind::Macro;
@@ -412,7 +412,13 @@ fn signature_with(
 fn closure(plan: &Plan<'_>) -> TokenStream {
     let output = declared(plan);
     let hold = hold_receiver(&plan.function.signature);
-    let bind = plan.parameters.iter().map(|parameter| &parameter.inner);
+    // What is recorded is used: then only what is bound again can be said to be unused by the body.
+    let stays = |parameter: &&Parameter| parameter.may_stay && plan.inputs.is_empty();
+    let bind = plan
+        .parameters
+        .iter()
+        .filter(|parameter| !stays(parameter))
+        .map(|parameter| &parameter.inner);
     let (argument, begin) = if plan.reads_patterns {
         let start = start(plan);
         (

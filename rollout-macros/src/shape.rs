@@ -186,12 +186,14 @@ pub(crate) fn ungroup(ty: &Type) -> &Type {
     }
 }
 
+/// The types that the language names.
+pub(crate) const PRIMITIVES: &[&str] = &[
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16",
+    "u32", "u64", "u128", "usize",
+];
+
 /// Whether the spelling alone rules a `Result` out. Everything else is asked by type.
 pub(crate) fn never_result(ty: &Type) -> bool {
-    const PRIMITIVES: &[&str] = &[
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8",
-        "u16", "u32", "u64", "u128", "usize", "String",
-    ];
     match ungroup(ty) {
         Type::Array(_)
         | Type::FnPtr(_)
@@ -201,10 +203,9 @@ pub(crate) fn never_result(ty: &Type) -> bool {
         | Type::Reference(_)
         | Type::Slice(_)
         | Type::Tuple(_) => true,
-        Type::Path(path) => path
-            .path
-            .get_ident()
-            .is_some_and(|ident| PRIMITIVES.contains(&ident.to_string().as_str())),
+        Type::Path(path) => path.path.get_ident().is_some_and(|ident| {
+            ident == "String" || PRIMITIVES.contains(&ident.to_string().as_str())
+        }),
         _ => false,
     }
 }

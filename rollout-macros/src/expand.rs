@@ -7,16 +7,17 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, TokenStreamExt, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
+use syn::{FnArg, ReturnType, Type};
 
 use crate::capture::{Parameter, hold_receiver};
-use crate::failure::error_may_borrow;
+use crate::ending::{finish, show};
 use crate::function::Attribute;
 use crate::kind::Macro;
 use crate::model::{Flow, Input, Plan, Through, output_position};
+use crate::opaque::without_impl;
 use crate::options::Flush;
 use crate::pinned::{PinnedBlock, assigned, future_output};
-use crate::shape::{Shape, never_result, ungroup};
+use crate::shape::{Shape, ungroup};
 
 /// The instrumented function.
 pub(crate) fn expand(plan: &Plan<'_>) -> TokenStream {
@@ -357,7 +358,7 @@ fn flushes(plan: &Plan<'_>) -> bool {
     plan.macro_ == Macro::Agent && !matches!(plan.options.flush, Some(Flush::No))
 }
 
-fn mixed() -> Span {
+pub(crate) fn mixed() -> Span {
     Span::mixed_site()
 }
 
@@ -562,103 +563,8 @@ fn start(plan: &Plan<'_>) -> TokenStream {
     statements
 }
 
-/// `|end, value| …`
-fn finish(plan: &Plan<'_>) -> TokenStream {
-    let output = &plan.function.signature.output;
-    let nothing = match output {
-        ReturnType::Default => true,
-        ReturnType::Type(_, ty) => {
-            is_never(output) || (gives_value(plan) && plan.output.is_none() && never_result(ty))
-        }
-    };
-    if nothing {
-        let runtime = &plan.runtime;
-        return quote_spanned!(mixed()=> #runtime::nothing);
-    }
-    match plan.output {
-        None => {
-            let (runtime, outcome) = (&plan.runtime, outcome(plan));
-            quote_spanned!(mixed()=> |end, value| { #runtime::#outcome::new(value).finish(end); })
-        }
-        Some(through) => looked_at(plan, through),
-    }
-}
-
-fn gives_value(plan: &Plan<'_>) -> bool {
-    match plan.flow {
-        Flow::Guard => true,
-        Flow::Sync { gives, .. } | Flow::Async { gives, .. } => gives == Shape::Value,
-    }
-}
-
-/// Whether the value is no `Result`, which its spelling says.
-fn gives_plain_value(plan: &Plan<'_>) -> bool {
-    match &plan.function.signature.output {
-        ReturnType::Type(_, ty) => gives_value(plan) && never_result(ty),
-        ReturnType::Default => false,
-    }
-}
-
-fn capturing(through: Through, span: Span) -> Ident {
-    let name = match through {
-        Through::Serialize => "Output",
-        Through::Debug => "DebugOutput",
-    };
-    Ident::new(name, span)
-}
-
-/// What ends the span of a call that has given its `value`, as statements: no closure, and nothing generic but by the
-/// type of the value. The tokens lie where those of [`looked_at`] do.
-fn show(plan: &Plan<'_>) -> TokenStream {
-    let (first, last) = output_position(&plan.function.signature.output);
-    let runtime_there = respan(&plan.runtime, first);
-    let shown = if gives_plain_value(plan) {
-        let value = quote_spanned!(last=> (&value));
-        quote_spanned!(first=> #runtime_there::some #value)
-    } else {
-        let outcome = outcome(plan);
-        let value = quote_spanned!(last=> (&mut span));
-        quote_spanned!(first=> #runtime_there::#outcome::new(&value).finish #value)
-    };
-    match plan.output {
-        None => quote_spanned!(mixed()=> #shown;),
-        Some(through) => {
-            let trait_ = capturing(through, first);
-            let output = Ident::new("output", last);
-            quote_spanned!(first=> #runtime_there::#trait_::#output(#shown, &mut span);)
-        }
-    }
-}
-
-/// Asks the value by its type whether it failed, and records it if not. A value that cannot be
-/// captured is an error at the return type, so the tokens of this expression lie there.
-fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
-    let (first, last) = output_position(&plan.function.signature.output);
-    let plain = gives_plain_value(plan);
-    let runtime_there = respan(&plan.runtime, first);
-    let trait_ = capturing(through, first);
-    if plain {
-        let record = Ident::new("record", last);
-        return quote_spanned!(first=> #runtime_there::#trait_::#record);
-    }
-    let outcome = outcome(plan);
-    let value = quote_spanned!(last=> (end));
-    let value = quote_spanned!(first=> #runtime_there::#outcome::new(value).finish #value);
-    let output = Ident::new("output", last);
-    quote_spanned!(first=> |end, value| #runtime_there::#trait_::#output(#value, end))
-}
-
-/// What asks a value whether it failed.
-fn outcome(plan: &Plan<'_>) -> Ident {
-    let may_borrow = match &plan.function.signature.output {
-        ReturnType::Default => false,
-        ReturnType::Type(_, ty) => error_may_borrow(ty),
-    };
-    Ident::new(if may_borrow { "OfDisplay" } else { "Outcome" }, mixed())
-}
-
 /// Moves tokens of ours to where a message about them shall point.
-fn respan(tokens: &TokenStream, span: Span) -> TokenStream {
+pub(crate) fn respan(tokens: &TokenStream, span: Span) -> TokenStream {
     let moved = tokens.clone().into_iter().map(|mut token| {
         token.set_span(token.span().located_at(span));
         token
@@ -666,56 +572,6 @@ fn respan(tokens: &TokenStream, span: Span) -> TokenStream {
     moved.collect()
 }
 
-fn is_never(output: &ReturnType) -> bool {
+pub(crate) fn is_never(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, ty) if matches!(ungroup(ty), Type::Never(_)))
-}
-
-/// The type with `_` for every `impl Trait` in it, for use inside the body.
-fn without_impl(ty: &Type) -> TokenStream {
-    let mut ty = ty.clone();
-    erase(&mut ty);
-    ty.into_token_stream()
-}
-
-fn erase(ty: &mut Type) {
-    match ty {
-        Type::ImplTrait(_) => {
-            let underscore_token = syn::Token![_](mixed());
-            *ty = Type::Infer(syn::TypeInfer {
-                attrs: Vec::new(),
-                underscore_token,
-            });
-        }
-        Type::Array(ty) => erase(&mut ty.elem),
-        Type::Group(ty) => erase(&mut ty.elem),
-        Type::Paren(ty) => erase(&mut ty.elem),
-        Type::Ptr(ty) => erase(&mut ty.elem),
-        Type::Reference(ty) => erase(&mut ty.elem),
-        Type::Slice(ty) => erase(&mut ty.elem),
-        Type::Tuple(ty) => ty.elems.iter_mut().for_each(erase),
-        Type::Path(path) => erase_in(&mut path.path),
-        Type::TraitObject(object) => {
-            for bound in &mut object.bounds {
-                if let TypeParamBound::Trait(bound) = bound {
-                    erase_in(&mut bound.path);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn erase_in(path: &mut syn::Path) {
-    for segment in &mut path.segments {
-        let PathArguments::AngleBracketed(arguments) = &mut segment.arguments else {
-            continue;
-        };
-        for argument in &mut arguments.args {
-            match argument {
-                GenericArgument::Type(ty) => erase(ty),
-                GenericArgument::AssocType(assigned) => erase(&mut assigned.ty),
-                _ => {}
-            }
-        }
-    }
 }

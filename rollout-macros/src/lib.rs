@@ -8,6 +8,7 @@
 mod block;
 mod capture;
 mod diagnose;
+mod ending;
 mod entry;
 mod expand;
 mod failure;
@@ -15,6 +16,7 @@ mod fallback;
 mod function;
 mod kind;
 mod model;
+mod opaque;
 mod options;
 mod pinned;
 mod shape;

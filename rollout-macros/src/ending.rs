@@ -1,0 +1,106 @@
+//! What ends the span of a call that has given its value: the value is asked by its type whether it failed, and
+//! recorded if not.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote_spanned;
+use syn::ReturnType;
+
+use crate::expand::{is_never, mixed, respan};
+use crate::failure::error_may_borrow;
+use crate::model::{Flow, Plan, Through, output_position};
+use crate::shape::{Shape, never_result};
+
+/// `|end, value| …`
+pub(crate) fn finish(plan: &Plan<'_>) -> TokenStream {
+    let output = &plan.function.signature.output;
+    let nothing = match output {
+        ReturnType::Default => true,
+        ReturnType::Type(_, ty) => {
+            is_never(output) || (gives_value(plan) && plan.output.is_none() && never_result(ty))
+        }
+    };
+    if nothing {
+        let runtime = &plan.runtime;
+        return quote_spanned!(mixed()=> #runtime::nothing);
+    }
+    match plan.output {
+        None => {
+            let (runtime, outcome) = (&plan.runtime, outcome(plan));
+            quote_spanned!(mixed()=> |end, value| { #runtime::#outcome::new(value).finish(end); })
+        }
+        Some(through) => looked_at(plan, through),
+    }
+}
+
+fn gives_value(plan: &Plan<'_>) -> bool {
+    match plan.flow {
+        Flow::Guard => true,
+        Flow::Sync { gives, .. } | Flow::Async { gives, .. } => gives == Shape::Value,
+    }
+}
+
+/// Whether the value is no `Result`, which its spelling says.
+fn gives_plain_value(plan: &Plan<'_>) -> bool {
+    match &plan.function.signature.output {
+        ReturnType::Type(_, ty) => gives_value(plan) && never_result(ty),
+        ReturnType::Default => false,
+    }
+}
+
+fn capturing(through: Through, span: Span) -> Ident {
+    let name = match through {
+        Through::Serialize => "Output",
+        Through::Debug => "DebugOutput",
+    };
+    Ident::new(name, span)
+}
+
+/// What ends the span of a call that has given its `value`, as statements: no closure, and nothing generic but by the
+/// type of the value. The tokens lie where those of [`looked_at`] do.
+pub(crate) fn show(plan: &Plan<'_>) -> TokenStream {
+    let (first, last) = output_position(&plan.function.signature.output);
+    let runtime_there = respan(&plan.runtime, first);
+    let shown = if gives_plain_value(plan) {
+        let value = quote_spanned!(last=> (&value));
+        quote_spanned!(first=> #runtime_there::some #value)
+    } else {
+        let outcome = outcome(plan);
+        let value = quote_spanned!(last=> (&mut span));
+        quote_spanned!(first=> #runtime_there::#outcome::new(&value).finish #value)
+    };
+    match plan.output {
+        None => quote_spanned!(mixed()=> #shown;),
+        Some(through) => {
+            let trait_ = capturing(through, first);
+            let output = Ident::new("output", last);
+            quote_spanned!(first=> #runtime_there::#trait_::#output(#shown, &mut span);)
+        }
+    }
+}
+
+/// Asks the value by its type whether it failed, and records it if not. A value that cannot be
+/// captured is an error at the return type, so the tokens of this expression lie there.
+fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
+    let (first, last) = output_position(&plan.function.signature.output);
+    let plain = gives_plain_value(plan);
+    let runtime_there = respan(&plan.runtime, first);
+    let trait_ = capturing(through, first);
+    if plain {
+        let record = Ident::new("record", last);
+        return quote_spanned!(first=> #runtime_there::#trait_::#record);
+    }
+    let outcome = outcome(plan);
+    let value = quote_spanned!(last=> (end));
+    let value = quote_spanned!(first=> #runtime_there::#outcome::new(value).finish #value);
+    let output = Ident::new("output", last);
+    quote_spanned!(first=> |end, value| #runtime_there::#trait_::#output(#value, end))
+}
+
+/// What asks a value whether it failed.
+fn outcome(plan: &Plan<'_>) -> Ident {
+    let may_borrow = match &plan.function.signature.output {
+        ReturnType::Default => false,
+        ReturnType::Type(_, ty) => error_may_borrow(ty),
+    };
+    Ident::new(if may_borrow { "OfDisplay" } else { "Outcome" }, mixed())
+}

@@ -18,6 +18,7 @@ use crate::opaque::without_impl;
 use crate::options::Flush;
 use crate::pinned::{PinnedBlock, assigned, future_output};
 use crate::shape::{Shape, ungroup};
+use crate::site::site;
 
 /// The instrumented function.
 pub(crate) fn expand(plan: &Plan<'_>) -> TokenStream {
@@ -118,15 +119,16 @@ fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
 
 /// How the span of a function begins that is not async.
 fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
-    let (runtime, site) = (&plan.runtime, site(plan));
+    let runtime = &plan.runtime;
     if gives == Shape::Value
         && !late
-        && let Some(arguments) = only_arguments(plan)
+        && let Some((site, values)) = only_arguments(plan)
     {
         return quote_spanned! {mixed()=>
-            if #runtime::is_on() { #runtime::enter_with_arguments(#site, #arguments) } else { #runtime::Entered::NOTHING }
+            if #runtime::is_on() { #runtime::enter_with_arguments(#site, #values) } else { #runtime::Entered::NOTHING }
         };
     }
+    let site = site(plan, &[]);
     let start = start(plan);
     let with = (!start.is_empty()).then(|| quote_spanned!(mixed()=> , |start| { #start }));
     match gives {
@@ -178,7 +180,6 @@ fn declared(plan: &Plan<'_>) -> TokenStream {
 fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
     let runtime = &plan.runtime;
     let signature = &plan.function.signature;
-    let site = site(plan);
     let finish = finish(plan);
     let never = is_never(&signature.output);
     let returned = if never {
@@ -186,7 +187,7 @@ fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
     } else {
         declared(plan)
     };
-    let begin = begin_inside(plan);
+    let (site, begin) = begin_inside(plan);
     let with_input = begin.is_some();
     let hold = hold_receiver(signature);
     let bind = plan.parameters.iter().map(|parameter| &parameter.inner);
@@ -296,14 +297,17 @@ fn pinned_block(plan: &Plan<'_>, pinned: &PinnedBlock, output: &Type) -> TokenSt
     function(plan, &plan.function.signature.to_token_stream(), &body)
 }
 
-/// The first statement of an async block whose span starts with something.
-fn begin_inside(plan: &Plan<'_>) -> Option<TokenStream> {
+/// The site, and the first statement of an async block whose span starts with something.
+fn begin_inside(plan: &Plan<'_>) -> (TokenStream, Option<TokenStream>) {
     let runtime = &plan.runtime;
-    if let Some(arguments) = only_arguments(plan) {
-        return Some(quote_spanned!(mixed()=> #runtime::begin_with_arguments(#arguments);));
+    if let Some((site, values)) = only_arguments(plan) {
+        let begin = quote_spanned!(mixed()=> #runtime::begin_with_arguments(#values););
+        return (site, Some(begin));
     }
     let start = start(plan);
-    (!start.is_empty()).then(|| quote_spanned!(mixed()=> #runtime::begin(|start| { #start });))
+    let begin =
+        (!start.is_empty()).then(|| quote_spanned!(mixed()=> #runtime::begin(|start| { #start });));
+    (site(plan, &[]), begin)
 }
 
 /// What `impl Trait<Item = T>` says of the value, for inference inside of the body.
@@ -446,81 +450,25 @@ fn body(plan: &Plan<'_>) -> TokenStream {
     quote_spanned!(mixed()=> match () { () => #group })
 }
 
-/// The call site, in a block of its own so that no body can name it.
-fn site(plan: &Plan<'_>) -> TokenStream {
-    let runtime = &plan.runtime;
-    let options = plan.options;
-    let ident = &plan.function.signature.ident;
-    let function = ident.unraw().to_string();
-    let kind = Ident::new(plan.macro_.opens(), mixed());
-    let span_type = options
-        .span_type
-        .clone()
-        .unwrap_or_else(|| plan.macro_.span_type().to_token_stream());
-    let name = options
-        .name
-        .as_ref()
-        .map_or_else(|| function.to_token_stream(), |name| name.value.clone());
-    let line = line(ident.span());
-    let flush = match &options.flush {
-        None | Some(Flush::Spool) => TokenStream::new(),
-        Some(Flush::No) => quote_spanned!(mixed()=> .flush(#runtime::Flush::No)),
-        Some(Flush::Deliver) => quote_spanned!(mixed()=> .flush(#runtime::Flush::Deliver)),
-    };
-    let join = if options.join {
-        quote_spanned!(mixed()=> .join())
-    } else {
-        TokenStream::new()
-    };
-    quote_spanned! {mixed()=> {
-        static SITE: #runtime::CallSite = #runtime::CallSite::new(
-            #runtime::Kind::#kind,
-            #span_type,
-            #name,
-            #function,
-            ::core::module_path!(),
-            ::core::file!(),
-            #line,
-        )#flush #join;
-        &SITE
-    }}
-}
-
-/// The line of the function's name, where that lies in the file the attribute is in; `line!()`
-/// would be the attribute's.
-fn line(span: Span) -> TokenStream {
-    let outermost = Span::call_site();
-    if proc_macro::is_available() {
-        let (name, attribute) = (span.unwrap(), outermost.unwrap());
-        if name.file() == attribute.file() {
-            let line = proc_macro2::Literal::u32_suffixed(u32::try_from(name.line()).unwrap_or(0));
-            return line.into_token_stream();
-        }
-    }
-    quote_spanned!(mixed()=> ::core::line!())
-}
-
-/// The names and values of what is recorded on entry, if that is nothing but arguments. That costs the compiler much
-/// less than a closure.
-fn only_arguments(plan: &Plan<'_>) -> Option<TokenStream> {
+/// The site, and the values of what is recorded on entry, if that is nothing but arguments: then the site has their
+/// names. That costs the compiler much less than a closure.
+fn only_arguments(plan: &Plan<'_>) -> Option<(TokenStream, TokenStream)> {
     let options = plan.options;
     let more = !options.attributes.is_empty()
         || !options.tags.is_empty()
         || !options.identifiers.is_empty();
-    let plain = |input: &Input| input.through == Through::Serialize;
+    let plain = |input: &Input| input.through == Through::Serialize && input.cfg.is_empty();
     if plan.inputs.is_empty() || more || !plan.inputs.iter().all(plain) {
         return None;
     }
-    let mut names = TokenStream::new();
+    let mut names = Vec::new();
     let mut values = TokenStream::new();
     for input in &plan.inputs {
-        let (cfg, ident) = (&input.cfg, &input.ident);
-        let name = ident.unraw().to_string();
-        let here = mixed().located_at(ident.span());
-        names.append_all(quote_spanned!(here=> #cfg #name,));
-        values.append_all(quote_spanned!(here=> #cfg &#ident,));
+        let ident = &input.ident;
+        names.push(ident.unraw().to_string());
+        values.append_all(quote_spanned!(mixed().located_at(ident.span())=> &#ident,));
     }
-    Some(quote_spanned!(mixed()=> &[#names], &[#values]))
+    Some((site(plan, &names), quote_spanned!(mixed()=> &[#values])))
 }
 
 /// What is recorded on entry, as statements on `start`.

@@ -34,24 +34,14 @@ impl Macro {
         }
     }
 
-    /// The variant of the runtime's `Kind`.
-    pub(crate) fn opens(self) -> &'static str {
+    /// What it opens, as the runtime's call sites say it.
+    pub(crate) fn letter(self) -> char {
         match self {
-            Macro::Agent => "Agent",
-            Macro::Trace => "Trace",
-            Macro::Span | Macro::Observe => "Span",
-            Macro::Tool => "Tool",
-            Macro::Task => "Task",
-        }
-    }
-
-    /// The type of the span when `type = "…"` does not say.
-    pub(crate) fn span_type(self) -> &'static str {
-        match self {
-            Macro::Agent => "agent",
-            Macro::Tool => "tool",
-            Macro::Task => "task",
-            Macro::Trace | Macro::Span | Macro::Observe => "span",
+            Macro::Agent => 'a',
+            Macro::Trace => 't',
+            Macro::Span | Macro::Observe => 's',
+            Macro::Tool => 'c',
+            Macro::Task => 'k',
         }
     }
 

@@ -20,6 +20,7 @@ mod opaque;
 mod options;
 mod pinned;
 mod shape;
+mod site;
 #[cfg(test)]
 mod tests;
 

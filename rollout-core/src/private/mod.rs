@@ -8,7 +8,7 @@ pub use self::dispatch::{
 };
 pub use crate::clock::Stopwatch;
 pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
-pub use crate::site::{CallSite, Flush, Kind};
+pub use crate::site::{Named, SiteText};
 pub use crate::span::{
     Async, Begin, Begins, Boxed, End, Entered, Flushed, FlushedInPlace, FlushedInPlaceReturns,
     FlushedReturns, Flushes, FlushesInPlace, Flushing, FlushingInPlace, FollowItems, FutureBox,

@@ -20,7 +20,7 @@ use super::guard::Entered;
 use super::opening::Opening;
 use super::start::Start;
 use super::stream::{InstrumentedIter, InstrumentedStream, Item};
-use crate::site::CallSite;
+use crate::site::SiteText;
 
 /// Asks how a call that gives a `T` is followed.
 pub struct Returns<T>(Value, PhantomData<fn() -> T>);
@@ -52,19 +52,19 @@ impl<B: Begin> Begins<B> {
 
     /// A span without arguments.
     #[inline(always)]
-    pub fn enter(self, site: &'static CallSite) -> B {
+    pub fn enter(self, site: SiteText) -> B {
         B::begin(site, |_| {})
     }
 
     /// A span with arguments.
     #[inline(always)]
-    pub fn enter_with(self, site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> B {
+    pub fn enter_with(self, site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> B {
         B::begin(site, start)
     }
 
     /// A span that begins once its parameters are bound.
     #[inline]
-    pub fn late(self, site: &'static CallSite) -> Late<B> {
+    pub fn late(self, site: SiteText) -> Late<B> {
         Late::new(site)
     }
 }
@@ -78,7 +78,7 @@ impl Value {
 
     /// A value ends its span.
     #[inline(always)]
-    pub fn call(&self, site: &'static CallSite, with_input: bool) -> Async {
+    pub fn call(&self, site: SiteText, with_input: bool) -> Async {
         Async::new(site, with_input)
     }
 }
@@ -154,7 +154,7 @@ macro_rules! items {
             /// The span of the future is that of what it gives.
             pub fn call(
                 &self,
-                site: &'static CallSite,
+                site: SiteText,
                 with_input: bool,
             ) -> Boxed<Async, $boxed<'a, X>> {
                 Boxed::of(Async::new(site, with_input))

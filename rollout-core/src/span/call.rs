@@ -16,51 +16,51 @@ use super::opening::Opening;
 use super::start::{End, Start};
 use super::stream::{InstrumentedIter, InstrumentedStream, Item};
 use crate::context;
-use crate::site::CallSite;
+use crate::site::SiteText;
 
 /// The span of a call before its body has run.
 pub trait Begin: Sized {
     /// With these arguments.
-    fn begin(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self;
+    fn begin(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Self;
 
     /// Nothing yet.
-    fn not_yet(site: &'static CallSite) -> Self;
+    fn not_yet(site: SiteText) -> Self;
 }
 
 impl Begin for Entered {
     #[inline(always)]
-    fn begin(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self {
+    fn begin(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Self {
         enter_with(site, start)
     }
 
     #[inline(always)]
-    fn not_yet(_: &'static CallSite) -> Self {
+    fn not_yet(_: SiteText) -> Self {
         Self::NOTHING
     }
 }
 
 impl Begin for Prepared {
     #[inline]
-    fn begin(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self {
+    fn begin(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Self {
         prepare(site, start)
     }
 
     #[inline]
-    fn not_yet(site: &'static CallSite) -> Self {
+    fn not_yet(site: SiteText) -> Self {
         prepare(site, |_| {})
     }
 }
 
 /// A call whose span begins once the parameters that it records are bound.
 pub struct Late<B> {
-    site: &'static CallSite,
+    site: SiteText,
     begun: B,
 }
 
 impl<B: Begin> Late<B> {
     /// Of this call site.
     #[inline]
-    pub fn new(site: &'static CallSite) -> Self {
+    pub fn new(site: SiteText) -> Self {
         Self {
             site,
             begun: B::not_yet(site),
@@ -89,14 +89,14 @@ impl<B: Begin> Late<B> {
 /// The span of an `async fn` before its future is made.
 #[derive(Clone, Copy)]
 pub struct Async {
-    site: &'static CallSite,
+    site: SiteText,
     with_input: bool,
 }
 
 impl Async {
     /// Of this call site; with input, the first statement of the future is a call of [`super::begin`].
     #[inline]
-    pub fn new(site: &'static CallSite, with_input: bool) -> Self {
+    pub fn new(site: SiteText, with_input: bool) -> Self {
         Self { site, with_input }
     }
 
@@ -165,12 +165,12 @@ pub struct FlushesInPlace(Prepared);
 
 impl<B: Begin, T> Begin for Boxed<B, T> {
     #[inline]
-    fn begin(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self {
+    fn begin(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Self {
         Self(B::begin(site, start), PhantomData)
     }
 
     #[inline]
-    fn not_yet(site: &'static CallSite) -> Self {
+    fn not_yet(site: SiteText) -> Self {
         Self(B::not_yet(site), PhantomData)
     }
 }
@@ -179,12 +179,12 @@ macro_rules! prepared {
     ($($name:ident)*) => {$(
         impl Begin for $name {
             #[inline]
-            fn begin(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Self {
+            fn begin(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Self {
                 Self(prepare(site, start))
             }
 
             #[inline]
-            fn not_yet(site: &'static CallSite) -> Self {
+            fn not_yet(site: SiteText) -> Self {
                 Self(Prepared::not_yet(site))
             }
         }

@@ -12,7 +12,7 @@ use super::record::EndStatus;
 use super::start::{End, Start};
 use crate::context::{self, Context};
 use crate::recordable::Argument;
-use crate::site::{CallSite, Flush};
+use crate::site::{CallSite, Flush, SiteText};
 
 /// A future inside a span: opened at the first poll, current during polls, ended with the value, or as `cancelled`
 /// when dropped before there is one.
@@ -29,7 +29,7 @@ pub struct Instrumented<F: Future, E> {
 enum State {
     /// Not polled yet.
     New {
-        site: &'static CallSite,
+        site: SiteText,
         start: Starts,
     },
     Open(Opened),
@@ -55,7 +55,7 @@ pub(super) enum Starts {
 #[derive(Clone, Copy)]
 enum Handoff {
     None,
-    Wanted(&'static CallSite),
+    Wanted(SiteText),
     Opened(Opened),
 }
 
@@ -65,7 +65,7 @@ thread_local! {
 
 /// Wraps a future whose arguments are not recorded.
 #[inline]
-pub fn future<F, E>(site: &'static CallSite, inner: F, finish: E) -> Instrumented<F, E>
+pub fn future<F, E>(site: SiteText, inner: F, finish: E) -> Instrumented<F, E>
 where
     F: Future,
     E: FnOnce(&mut End<'_>, &F::Output),
@@ -75,7 +75,7 @@ where
 
 /// Wraps a future whose first statement is a call of [`begin`].
 #[inline]
-pub fn future_with_input<F, E>(site: &'static CallSite, inner: F, finish: E) -> Instrumented<F, E>
+pub fn future_with_input<F, E>(site: SiteText, inner: F, finish: E) -> Instrumented<F, E>
 where
     F: Future,
     E: FnOnce(&mut End<'_>, &F::Output),
@@ -86,32 +86,43 @@ where
 /// The first statement inside [`future_with_input`]: opens the span with its arguments.
 pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
     if let Handoff::Wanted(site) = HANDOFF.get() {
-        let opened = opened::open(site, start);
-        HANDOFF.set(match opened {
-            Some(opened) => {
-                context::replace(opened.context);
-                Handoff::Opened(opened)
+        let mut start = Some(start);
+        begin_at(CallSite::of(site), &mut |taken| {
+            if let Some(start) = start.take() {
+                start(taken);
             }
-            None => Handoff::None,
         });
     }
 }
 
-/// [`begin`] with these arguments.
+/// [`begin`] with these arguments, whose names the site has.
 #[inline(never)]
-pub fn begin_with_arguments(names: &[&'static str], values: &[&dyn Argument]) {
-    begin(|start| start.arguments(names, values));
+pub fn begin_with_arguments(values: &[&dyn Argument]) {
+    if let Handoff::Wanted(site) = HANDOFF.get() {
+        let site = CallSite::of(site);
+        begin_at(site, &mut |start| start.arguments(&site.arguments, values));
+    }
+}
+
+fn begin_at(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) {
+    HANDOFF.set(match opened::open_with(site, start) {
+        Some(opened) => {
+            context::replace(opened.context);
+            Handoff::Opened(opened)
+        }
+        None => Handoff::None,
+    });
 }
 
 /// What a function captured that returns a future.
 #[derive(Debug)]
 pub struct Prepared {
-    site: &'static CallSite,
+    site: SiteText,
     payload: Vec<u64>,
 }
 
 /// Captures now what a future starts with that is polled later.
-pub fn prepare(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Prepared {
+pub fn prepare(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Prepared {
     let mut payload = Vec::new();
     if context::is_on() {
         let client = context::client_of(context::current());
@@ -143,7 +154,7 @@ impl Prepared {
 
 impl<F: Future, E> Instrumented<F, E> {
     #[inline]
-    pub(super) fn new(site: &'static CallSite, finish: E, inner: F, start: Starts) -> Self {
+    pub(super) fn new(site: SiteText, finish: E, inner: F, start: Starts) -> Self {
         Self {
             inner: Some(inner),
             finish: Some(finish),
@@ -182,7 +193,7 @@ impl<F: Future, E> Instrumented<F, E> {
     /// Whose flush its end waits for, and how long. Asked before the first poll.
     pub(super) fn flush(&self) -> Flush {
         match &self.state {
-            State::New { site, .. } => site.flush,
+            State::New { site, .. } => Flush::of(site),
             State::Open(_) | State::Done(_) => Flush::No,
         }
     }

@@ -14,7 +14,7 @@ use super::start::{End, Start};
 use super::stream::{InstrumentedIter, InstrumentedStream, Item};
 use crate::context::{self, Context};
 use crate::recordable::Argument;
-use crate::site::{CallSite, Flush};
+use crate::site::{CallSite, Flush, SiteText};
 
 /// A span that this thread is inside of. Its drop ends the span: as `panic` while unwinding, else as ok.
 ///
@@ -68,9 +68,9 @@ fn enter_trace(context: Context) {
 
 /// Opens a span and enters it.
 #[inline(always)]
-pub fn enter(site: &'static CallSite) -> Entered {
+pub fn enter(site: SiteText) -> Entered {
     if context::is_on() {
-        Entered::bare(site)
+        Entered::bare(CallSite::of(site))
     } else {
         Entered::NOTHING
     }
@@ -78,12 +78,12 @@ pub fn enter(site: &'static CallSite) -> Entered {
 
 /// Opens a span and enters it; `start` says what it starts with, and runs only if it is recorded.
 #[inline(always)]
-pub fn enter_with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Entered {
+pub fn enter_with(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Entered {
     if context::is_on() {
         // Handed on by reference: a copy of what the closure holds, so soon after that was put together, would have
         // to wait (measured, `benches/span.rs`).
         let mut start = Some(start);
-        Entered::with(site, &mut |taken: &mut Start<'_>| {
+        Entered::with(CallSite::of(site), &mut |taken: &mut Start<'_>| {
             if let Some(start) = start.take() {
                 start(taken);
             }
@@ -93,15 +93,12 @@ pub fn enter_with(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -
     }
 }
 
-/// Opens a span with these arguments and enters it. Asked for only where something [is recorded](is_on).
+/// Opens a span with these arguments, whose names the site has, and enters it. Asked for only where something [is recorded](is_on).
 #[inline(never)]
-pub fn enter_with_arguments(
-    site: &'static CallSite,
-    names: &[&'static str],
-    values: &[&dyn Argument],
-) -> Entered {
+pub fn enter_with_arguments(site: SiteText, values: &[&dyn Argument]) -> Entered {
+    let site = CallSite::of(site);
     Entered::with(site, &mut |start: &mut Start<'_>| {
-        start.arguments(names, values);
+        start.arguments(&site.arguments, values);
     })
 }
 

@@ -10,7 +10,7 @@ use crate::context::{
     with_live_thread, with_thread, with_torn_down_thread,
 };
 use crate::queue::Record;
-use crate::site::{CallSite, Kind};
+use crate::site::{CallSite, Kind, SiteText};
 
 /// A span or trace that is open: what its end needs to know. Copied freely; whoever holds it ends it once.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub(crate) struct Opened {
 }
 
 /// Where spans come from that no macro has opened.
-pub(crate) static BY_HAND: CallSite = CallSite::new(Kind::Span, "", "", "", "", "", 0);
+pub(crate) static BY_HAND: CallSite = CallSite::BY_HAND;
 
 impl Opened {
     /// A trace that is not recorded: its context keeps what is below it from being recorded.
@@ -84,9 +84,9 @@ impl Opened {
 }
 
 /// Opens what a call site says, under the current context. The caller enters [`Opened::context`].
-pub(crate) fn open(site: &'static CallSite, start: impl FnOnce(&mut Start<'_>)) -> Option<Opened> {
+pub(crate) fn open(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Option<Opened> {
     let mut start = Some(start);
-    open_with(site, &mut |taken: &mut Start<'_>| {
+    open_with(CallSite::of(site), &mut |taken: &mut Start<'_>| {
         if let Some(start) = start.take() {
             start(taken);
         }
@@ -198,7 +198,6 @@ pub(crate) fn begun(outer: Context, site: &'static CallSite, span: u64, start: T
 
 #[inline(always)]
 fn begin_record(thread: &mut Thread, site: &'static CallSite, trace: u128, parent: u64) -> Record {
-    let site_id = site.id();
     let span = thread.span_id();
     let at = clock::now();
     Record {
@@ -210,7 +209,7 @@ fn begin_record(thread: &mut Thread, site: &'static CallSite, trace: u128, paren
         parent,
         start: at,
         at,
-        site: site_id,
+        site: site.id,
     }
 }
 
@@ -245,7 +244,7 @@ fn open_trace(
             parent: 0,
             start: at,
             at,
-            site: site.id(),
+            site: site.id,
         });
         Opened {
             context: Context {
@@ -375,7 +374,7 @@ fn push_end(thread: &mut Thread, opened: &Opened, status: EndStatus, at: Ticks) 
         // It ends where it began, in the process that this one was forked from.
         return thread.discard();
     }
-    thread.push(opened.end_record(end_kind(opened), status, at, opened.site.id()));
+    thread.push(opened.end_record(end_kind(opened), status, at, opened.site.id));
 }
 
 /// How something ends that ends by being dropped.

@@ -14,6 +14,7 @@ use crate::function::{Attribute, Function};
 use crate::kind::Macro;
 use crate::model::{Place, can_record, plan};
 use crate::options::Options;
+use crate::surroundings::Surroundings;
 
 /// What kind of item an attribute stands on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,6 +102,7 @@ pub(crate) fn block(
         mistakes,
         names: &mut names,
         foreign_attributes: false,
+        around: None,
     };
     let expanded = Parser::parse2(
         |input: ParseStream<'_>| walk.items(input, true),
@@ -147,6 +149,8 @@ struct Walk<'a> {
     names: &'a mut Vec<String>,
     /// A block around has attributes that may be macros.
     foreign_attributes: bool,
+    /// The innermost block around, if it is an `impl`.
+    around: Option<Surroundings>,
 }
 
 impl Walk<'_> {
@@ -185,6 +189,8 @@ impl Walk<'_> {
         let mut whole = input.parse::<Skip>()?.0.into_iter().collect::<Vec<_>>();
         match whole.pop() {
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                let around = Surroundings::of(&whole, group.stream());
+                let outer = std::mem::replace(&mut self.around, around);
                 let inner = Parser::parse2(
                     |input: ParseStream<'_>| {
                         let mut inner = TokenStream::new();
@@ -198,6 +204,7 @@ impl Walk<'_> {
                     },
                     group.stream(),
                 )?;
+                self.around = outer;
                 let mut braces = Group::new(Delimiter::Brace, inner);
                 braces.set_span(group.span());
                 tokens.extend(whole);
@@ -229,6 +236,7 @@ impl Walk<'_> {
         }
         let place = Place::Block {
             foreign_attributes: self.foreign_attributes,
+            around: self.around.as_ref(),
         };
         Ok(
             plan(self.macro_, self.options, &function, place, self.mistakes)

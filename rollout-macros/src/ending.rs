@@ -3,7 +3,6 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
-use syn::ReturnType;
 
 use crate::expand::{is_never, mixed, respan};
 use crate::failure::error_may_borrow;
@@ -12,13 +11,10 @@ use crate::shape::{Shape, never_result};
 
 /// `|end, value| …`
 pub(crate) fn finish(plan: &Plan<'_>) -> TokenStream {
-    let output = &plan.function.signature.output;
-    let nothing = match output {
-        ReturnType::Default => true,
-        ReturnType::Type(_, ty) => {
-            is_never(output) || (gives_value(plan) && plan.output.is_none() && never_result(ty))
-        }
-    };
+    let nothing = plan.returned.as_ref().is_none_or(|ty| {
+        is_never(&plan.function.signature.output)
+            || (gives_value(plan) && plan.output.is_none() && never_result(ty))
+    });
     if nothing {
         let runtime = &plan.runtime;
         return quote_spanned!(mixed()=> #runtime::nothing);
@@ -33,18 +29,18 @@ pub(crate) fn finish(plan: &Plan<'_>) -> TokenStream {
 }
 
 fn gives_value(plan: &Plan<'_>) -> bool {
-    match plan.flow {
+    match &plan.flow {
         Flow::Guard => true,
-        Flow::Sync { gives, .. } | Flow::Async { gives, .. } => gives == Shape::Value,
+        Flow::Sync { gives, .. } | Flow::Async { gives, .. } => *gives == Shape::Value,
+        Flow::Pinned(_) => false,
     }
 }
 
 /// Whether the value is no `Result`, which its spelling says.
 fn gives_plain_value(plan: &Plan<'_>) -> bool {
-    match &plan.function.signature.output {
-        ReturnType::Type(_, ty) => gives_value(plan) && never_result(ty),
-        ReturnType::Default => false,
-    }
+    plan.returned
+        .as_ref()
+        .is_some_and(|ty| gives_value(plan) && never_result(ty))
 }
 
 fn capturing(through: Through, span: Span) -> Ident {
@@ -98,9 +94,13 @@ fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
 
 /// What asks a value whether it failed.
 fn outcome(plan: &Plan<'_>) -> Ident {
-    let may_borrow = match &plan.function.signature.output {
-        ReturnType::Default => false,
-        ReturnType::Type(_, ty) => error_may_borrow(ty),
+    let may_borrow = plan.returned.as_ref().is_some_and(error_may_borrow);
+    let name = if plan.unseen && gives_value(plan) {
+        "Given"
+    } else if may_borrow {
+        "OfDisplay"
+    } else {
+        "Outcome"
     };
-    Ident::new(if may_borrow { "OfDisplay" } else { "Outcome" }, mixed())
+    Ident::new(name, mixed())
 }

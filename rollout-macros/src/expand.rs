@@ -11,21 +11,22 @@ use syn::{FnArg, ReturnType, Type};
 
 use crate::capture::{Parameter, hold_receiver};
 use crate::ending::{finish, show};
-use crate::function::Attribute;
+use crate::inside::assigned;
 use crate::kind::Macro;
 use crate::model::{Flow, Input, Plan, Through, output_position};
 use crate::opaque::without_impl;
 use crate::options::Flush;
-use crate::pinned::{PinnedBlock, assigned, future_output};
+use crate::pinned::PinnedBlock;
 use crate::shape::{Shape, ungroup};
 use crate::site::site;
 
 /// The instrumented function.
 pub(crate) fn expand(plan: &Plan<'_>) -> TokenStream {
-    match plan.flow {
+    match &plan.flow {
         Flow::Guard => guard(plan),
-        Flow::Sync { gives, in_place } => synchronous(plan, gives, in_place),
-        Flow::Async { gives, keep } => asynchronous(plan, gives, keep),
+        Flow::Sync { gives, in_place } => synchronous(plan, *gives, *in_place),
+        Flow::Pinned(pinned) => pinned_block(plan, pinned),
+        Flow::Async { gives, keep } => asynchronous(plan, *gives, *keep),
     }
 }
 
@@ -46,14 +47,6 @@ fn guard(plan: &Plan<'_>) -> TokenStream {
 
 /// The span, then the value of the body, which the span is shown.
 fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
-    let foreign = |attribute: &Attribute| !attribute.is_inert();
-    if matches!(gives, Shape::Asked | Shape::Future)
-        && plan.function.attributes.iter().any(foreign)
-        && let Some(pinned) = PinnedBlock::of(&plan.block.group)
-        && let Some(output) = future_output(&plan.function.signature.output)
-    {
-        return pinned_block(plan, &pinned, output);
-    }
     let late = !in_place && plan.reads_patterns;
     let begin = begin(plan, gives, late);
     let finish = finish(plan);
@@ -160,7 +153,7 @@ fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
 /// The question to the declared type.
 fn ask(plan: &Plan<'_>) -> TokenStream {
     let (runtime, ty) = (&plan.runtime, declared(plan));
-    let question = match plan.flow {
+    let question = match &plan.flow {
         Flow::Sync { .. } if flushes(plan) => "FlushedReturns",
         _ => "Returns",
     };
@@ -266,34 +259,50 @@ fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
     function(plan, &rewritten(plan, false, Some(&output)), &call)
 }
 
-/// A future in a box where another macro is still to come, which looks into a body that is one async block in a box: the
-/// block stays that, with ours inside of it.
-fn pinned_block(plan: &Plan<'_>, pinned: &PinnedBlock, output: &Type) -> TokenStream {
+/// A future in a box, which stays the async block in a box that it is, with ours inside of it.
+fn pinned_block(plan: &Plan<'_>, pinned: &PinnedBlock) -> TokenStream {
     let (runtime, finish) = (&plan.runtime, finish(plan));
     let prepare = begin(plan, Shape::Future, false);
     let PinnedBlock {
+        before,
         pin,
         parentheses,
         head,
         block,
     } = pinned;
-    let returned = without_impl(output);
-    let inner = quote_spanned!(mixed()=> async move {
-        if false {
-            return #runtime::returned::<#returned>();
+    let output = &plan.function.signature.output;
+    let told = match output {
+        ReturnType::Type(_, ty) if !matches!(ungroup(ty), Type::ImplTrait(_)) => {
+            let ty = declared(plan);
+            quote_spanned!(mixed()=> #runtime::Declared::<#ty>::ASK.output())
         }
-        match () { () => #block }
-    });
-    let inner = flushed(
+        _ => {
+            let of = hint(plan, Shape::Future);
+            quote_spanned!(mixed()=> #runtime::returned::<#of>())
+        }
+    };
+    let future = flushed(
         plan,
-        quote_spanned!(mixed()=> __prepared.future(#inner, #finish)),
+        quote_spanned!(mixed()=> {
+            let mut prepared = __prepared;
+            prepared.future(inner, #finish)
+        }),
+    );
+    let body = quote_spanned!(mixed()=>
+        let inner = #head {
+            if false {
+                return #told;
+            }
+            match () { () => #block }
+        };
+        #future.await
     );
     let mut arguments = Group::new(
         Delimiter::Parenthesis,
-        quote_spanned!(mixed()=> #head { #inner.await }),
+        quote_spanned!(mixed()=> #head { #body }),
     );
     arguments.set_span(parentheses.span());
-    let body = quote_spanned!(mixed()=> let mut __prepared = #prepare; #pin #arguments);
+    let body = quote_spanned!(mixed()=> let __prepared = #prepare; #before #pin #arguments);
     function(plan, &plan.function.signature.to_token_stream(), &body)
 }
 
@@ -329,7 +338,7 @@ fn hint(plan: &Plan<'_>, gives: Shape) -> Option<TokenStream> {
 
 /// The value, told of that before it is looked at.
 fn told(plan: &Plan<'_>, value: &TokenStream) -> TokenStream {
-    let Flow::Sync { gives, .. } = plan.flow else {
+    let Flow::Sync { gives, .. } = &plan.flow else {
         return value.clone();
     };
     let identity = match gives {
@@ -341,7 +350,7 @@ fn told(plan: &Plan<'_>, value: &TokenStream) -> TokenStream {
     let (runtime, identity, of) = (
         &plan.runtime,
         Ident::new(identity, mixed()),
-        hint(plan, gives),
+        hint(plan, *gives),
     );
     quote_spanned!(mixed()=> #runtime::#identity::<#of, _>(#value))
 }

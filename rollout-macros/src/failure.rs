@@ -6,6 +6,7 @@
 
 use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeParamBound};
 
+use crate::inside::types;
 use crate::shape::{never_result, ungroup};
 
 /// Looks for a `Result` anywhere in a return type, whose error may borrow.
@@ -81,20 +82,4 @@ fn has_lifetime(segment: &PathSegment) -> bool {
     arguments.args.iter().any(
         |argument| matches!(argument, GenericArgument::Lifetime(lifetime) if lifetime.ident != "static"),
     )
-}
-
-/// The types among the arguments, those that are assigned to names included.
-fn types(segment: &PathSegment) -> impl Iterator<Item = &Type> {
-    let arguments = match &segment.arguments {
-        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
-        _ => None,
-    };
-    arguments
-        .into_iter()
-        .flatten()
-        .filter_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
-            GenericArgument::AssocType(assigned) => Some(&assigned.ty),
-            _ => None,
-        })
 }

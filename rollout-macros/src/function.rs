@@ -222,7 +222,7 @@ const STRAIGHT: &[&str] = &[
 /// After these, `!` negates.
 const KEYWORDS: &[&str] = &["break", "if", "in", "match", "while"];
 
-fn one_exit(tokens: TokenStream) -> bool {
+pub(crate) fn one_exit(tokens: TokenStream) -> bool {
     let mut before = None;
     for token in tokens {
         let stays = match &token {

@@ -14,13 +14,16 @@ mod expand;
 mod failure;
 mod fallback;
 mod function;
+mod inside;
 mod kind;
 mod model;
 mod opaque;
 mod options;
+mod outlives;
 mod pinned;
 mod shape;
 mod site;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +49,9 @@ use crate::kind::Macro;
 /// iterator until that ends or is dropped, with the items: `impl Future`, `impl Stream` and
 /// `impl Iterator` by their spelling, `Pin<Box<dyn Future<…>>>` and the other boxes by their type, so
 /// under any alias. The flush comes at that end.
+///
+/// What `Self::Future` is, is said in the `impl` block: an attribute on the block follows it. One on the
+/// method follows a body that ends in `Box::pin(async move { … })`; of others it records the call alone.
 ///
 /// Called inside another trace, the agent opens its own and links to its caller; with `join = true`
 /// it is a span of the caller's trace.

@@ -11,7 +11,10 @@ use crate::diagnose::{Mistakes, list, suggestion};
 use crate::function::{Block, Body, Function};
 use crate::kind::Macro;
 use crate::options::{DebugName, Options};
-use crate::shape::{Shape, never_result, ungroup};
+use crate::outlives::Scope;
+use crate::pinned::PinnedBlock;
+use crate::shape::{Shape, may_go_on, never_result, ungroup};
+use crate::surroundings::Surroundings;
 
 /// Through which trait a value is captured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,7 +31,6 @@ pub(crate) struct Input {
 }
 
 /// How the body is followed to its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     /// A guard beside the body: there is no value to look at.
     Guard,
@@ -38,6 +40,8 @@ pub(crate) enum Flow {
         /// The body has one way out, so it stands where it stood; else it is put into a closure.
         in_place: bool,
     },
+    /// The body makes a future of an async block, which is put into one of ours where it stands.
+    Pinned(PinnedBlock),
     /// The body in an async block.
     Async {
         gives: Shape,
@@ -58,18 +62,24 @@ pub(crate) struct Plan<'a> {
     pub(crate) inputs: Vec<Input>,
     /// Whether what is recorded on entry needs names that only the body's patterns bind.
     pub(crate) reads_patterns: bool,
+    /// The declared type, as far as it is known what that is; by it, everything is decided. It is emitted as written.
+    pub(crate) returned: Option<Type>,
+    /// What is returned may be something that is still to run, and is not followed.
+    pub(crate) unseen: bool,
     pub(crate) output: Option<Through>,
     pub(crate) flow: Flow,
 }
 
 /// What an attribute stands on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
     Function,
     /// A block of functions; its options need not fit each of them.
     Block {
         /// There are attributes on the block that may be macros and have not run yet.
         foreign_attributes: bool,
+        /// What the block says, if it is an `impl`.
+        around: Option<&'a Surroundings>,
     },
 }
 
@@ -78,12 +88,13 @@ pub(crate) fn plan<'a>(
     macro_: Macro,
     options: &'a Options,
     function: &'a Function,
-    place: Place,
+    place: Place<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Plan<'a>> {
     let signature = &function.signature;
     let parameters = parameters(signature);
-    if place == Place::Function {
+    let named = matches!(place, Place::Function);
+    if named {
         check_names(macro_, options, function, &parameters, mistakes);
         if let Some(constness) = &signature.constness {
             mistakes.over(
@@ -95,7 +106,7 @@ pub(crate) fn plan<'a>(
     let block = match &function.body {
         Body::Block(block) => block,
         Body::Missing => {
-            if place == Place::Function {
+            if named {
                 mistakes.over(
                     &signature.ident,
                     format!("`{macro_}` needs a function with a body; put it on the functions that implement this one"),
@@ -105,7 +116,28 @@ pub(crate) fn plan<'a>(
         }
     };
     let inputs = inputs(options, &parameters);
-    let flow = flow(options, function, block, place);
+    let around = match place {
+        Place::Function => None,
+        Place::Block { around, .. } => around,
+    };
+    let returned = match &signature.output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, ty) => Some(match around {
+            Some(around) => around.spelled_out(ty),
+            None => Type::clone(ty),
+        }),
+    };
+    let scope = Scope { signature, around };
+    let unseen = returned.as_ref().is_some_and(|ty| may_go_on(ty, scope));
+    let gives = returned
+        .as_ref()
+        .map_or(Shape::Value, |ty| Shape::of(ty, scope));
+    let returns = Returns {
+        ty: returned.as_ref(),
+        gives,
+        unseen,
+    };
+    let flow = flow(options, function, block, place, &returns);
     let entry_reads_values = !options.attributes.is_empty()
         || !options.tags.is_empty()
         || !options.identifiers.is_empty()
@@ -125,6 +157,8 @@ pub(crate) fn plan<'a>(
         parameters,
         inputs,
         reads_patterns,
+        returned,
+        unseen,
         output: output(options),
         flow,
     })
@@ -184,9 +218,21 @@ fn output(options: &Options) -> Option<Through> {
     }
 }
 
-fn flow(options: &Options, function: &Function, block: &Block, place: Place) -> Flow {
+struct Returns<'a> {
+    ty: Option<&'a Type>,
+    gives: Shape,
+    unseen: bool,
+}
+
+fn flow(
+    options: &Options,
+    function: &Function,
+    block: &Block,
+    place: Place<'_>,
+    returns: &Returns<'_>,
+) -> Flow {
     let signature = &function.signature;
-    let gives = Shape::of(signature);
+    let gives = returns.gives;
     if signature.asyncness.is_some() {
         return Flow::Async {
             gives: match gives {
@@ -196,13 +242,19 @@ fn flow(options: &Options, function: &Function, block: &Block, place: Place) -> 
             keep: keeps_async(function, place),
         };
     }
-    let needless = match &signature.output {
-        ReturnType::Default => true,
-        ReturnType::Type(_, ty) => {
-            is_unit_or_never(ty)
-                || (gives == Shape::Value && output(options).is_none() && never_result(ty))
-        }
+    // Another macro may still want to see the block; and there, a future fits that would not fit into a box again.
+    let where_it_stands = match gives {
+        Shape::Asked | Shape::Future => has_foreign(function),
+        Shape::Value => returns.unseen,
+        Shape::Stream | Shape::Iterator => false,
     };
+    if where_it_stands && let Some(pinned) = PinnedBlock::of(&block.group) {
+        return Flow::Pinned(pinned);
+    }
+    let needless = returns.ty.is_none_or(|ty| {
+        is_unit_or_never(ty)
+            || (gives == Shape::Value && output(options).is_none() && never_result(ty))
+    });
     // A closure would change the caller that `#[track_caller]` tells of, and cannot take `...`.
     let cannot_move = signature.variadic.is_some()
         || function
@@ -220,7 +272,7 @@ fn flow(options: &Options, function: &Function, block: &Block, place: Place) -> 
 /// `async fn f() -> T` becomes `fn f() -> impl Future<Output = T>`, so that arguments are stored
 /// once. Not where somebody else still has to see the `async`: another macro, the `#[must_use]`
 /// that speaks of the awaited value, or the type `!`, which cannot be written as an `Output`.
-fn keeps_async(function: &Function, place: Place) -> bool {
+fn keeps_async(function: &Function, place: Place<'_>) -> bool {
     let never = match &function.signature.output {
         ReturnType::Default => false,
         ReturnType::Type(_, ty) => matches!(ungroup(ty), Type::Never(_)),
@@ -229,13 +281,23 @@ fn keeps_async(function: &Function, place: Place) -> bool {
         || matches!(
             place,
             Place::Block {
-                foreign_attributes: true
+                foreign_attributes: true,
+                ..
             }
         )
+        || has_foreign(function)
         || function
             .attributes
             .iter()
-            .any(|attribute| !attribute.is_inert() || attribute.path == "must_use")
+            .any(|attribute| attribute.path == "must_use")
+}
+
+/// Whether there are attributes that may be macros and have not run yet.
+fn has_foreign(function: &Function) -> bool {
+    function
+        .attributes
+        .iter()
+        .any(|attribute| !attribute.is_inert())
 }
 
 fn is_unit_or_never(ty: &Type) -> bool {

@@ -1,18 +1,19 @@
-//! `Box::pin(async move { … })` as the whole body: what `#[async_trait]` makes of an `async fn`, and what macros like
-//! `#[tracing::instrument]` look for.
+//! `Box::pin(async move { … })` at the end of a body: what `#[async_trait]` makes of an `async fn`, what macros like
+//! `#[tracing::instrument]` look for, and how most services are written.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type, TypeParamBound};
 
-use crate::shape::ungroup;
+use crate::function::one_exit;
 
-/// A body in that form.
+/// A body in that form, which has no other way out.
 pub(crate) struct PinnedBlock {
+    /// The statements before it.
+    pub(crate) before: TokenStream,
     /// `Box::pin`
     pub(crate) pin: TokenStream,
     /// `(async move { … })`
     pub(crate) parentheses: Group,
-    /// `async move`
+    /// `async move` or `async`
     pub(crate) head: TokenStream,
     /// `{ … }`
     pub(crate) block: Group,
@@ -20,18 +21,29 @@ pub(crate) struct PinnedBlock {
 
 impl PinnedBlock {
     pub(crate) fn of(body: &Group) -> Option<PinnedBlock> {
-        let mut path: Vec<TokenTree> = body.stream().into_iter().collect();
-        let parentheses = match path.pop()? {
+        let mut before: Vec<TokenTree> = body.stream().into_iter().collect();
+        let parentheses = match before.pop()? {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => group,
             _ => return None,
         };
-        let is_path = path.iter().all(|token| match token {
+        let in_path = |token: &TokenTree| match token {
             TokenTree::Ident(_) => true,
             TokenTree::Punct(punct) => punct.as_char() == ':',
             _ => false,
-        });
-        let ends_in_pin = matches!(path.last(), Some(TokenTree::Ident(ident)) if ident == "pin");
-        if !is_path || !ends_in_pin {
+        };
+        let start = before
+            .iter()
+            .rposition(|token| !in_path(token))
+            .map_or(0, |last| last + 1);
+        let path = before.split_off(start);
+        let after_statement = match before.last() {
+            None => true,
+            Some(TokenTree::Punct(punct)) => punct.as_char() == ';',
+            Some(TokenTree::Group(group)) => group.delimiter() == Delimiter::Brace,
+            Some(_) => false,
+        };
+        let before: TokenStream = before.into_iter().collect();
+        if !after_statement || !is_path_to_pin(&path) || !one_exit(before.clone()) {
             return None;
         }
         let mut head: Vec<TokenTree> = parentheses.stream().into_iter().collect();
@@ -39,11 +51,15 @@ impl PinnedBlock {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => group,
             _ => return None,
         };
-        let is_async_move = matches!(
-            head.as_slice(),
-            [TokenTree::Ident(first), TokenTree::Ident(second)] if first == "async" && second == "move"
-        );
-        is_async_move.then(|| PinnedBlock {
+        let is_async = match head.as_slice() {
+            [TokenTree::Ident(first)] => first == "async",
+            [TokenTree::Ident(first), TokenTree::Ident(second)] => {
+                first == "async" && second == "move"
+            }
+            _ => false,
+        };
+        is_async.then(|| PinnedBlock {
+            before,
             pin: path.into_iter().collect(),
             parentheses,
             head: head.into_iter().collect(),
@@ -52,59 +68,28 @@ impl PinnedBlock {
     }
 }
 
-/// What the declared future gives, where that is written: `Pin<Box<dyn Future<Output = T>>>`, `BoxFuture<T>`.
-pub(crate) fn future_output(output: &ReturnType) -> Option<&Type> {
-    let ReturnType::Type(_, ty) = output else {
-        return None;
-    };
-    let segment = last_segment(ty)?;
-    if segment.ident != "Pin" {
-        return types(segment).last();
-    }
-    let boxed = last_segment(types(segment).next()?)?;
-    let Type::TraitObject(object) = ungroup(types(boxed).next()?) else {
-        return None;
-    };
-    assigned(&object.bounds, "Output")
-}
-
-/// `T` in a bound `Trait<NAME = T>`.
-pub(crate) fn assigned<'a>(
-    bounds: impl IntoIterator<Item = &'a TypeParamBound>,
-    name: &str,
-) -> Option<&'a Type> {
-    bounds.into_iter().find_map(|bound| {
-        let TypeParamBound::Trait(bound) = bound else {
-            return None;
-        };
-        let PathArguments::AngleBracketed(arguments) = &bound.path.segments.last()?.arguments
-        else {
-            return None;
-        };
-        arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::AssocType(assigned) if assigned.ident == name => Some(&assigned.ty),
-            _ => None,
-        })
-    })
-}
-
-fn last_segment(ty: &Type) -> Option<&PathSegment> {
-    match ungroup(ty) {
-        Type::Path(path) => path.path.segments.last(),
-        _ => None,
-    }
-}
-
-fn types(segment: &PathSegment) -> impl Iterator<Item = &Type> {
-    let arguments = match &segment.arguments {
-        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
-        _ => None,
-    };
-    arguments
-        .into_iter()
-        .flatten()
-        .filter_map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
-            _ => None,
-        })
+/// `Box::pin`, `::std::boxed::Box::pin`
+fn is_path_to_pin(path: &[TokenTree]) -> bool {
+    let names = path.iter().rev().step_by(3);
+    let mut between = path
+        .iter()
+        .rev()
+        .skip(1)
+        .enumerate()
+        .filter(|(index, _)| index % 3 != 2);
+    let ident =
+        |token: &TokenTree, name: &str| matches!(token, TokenTree::Ident(ident) if ident == name);
+    names
+        .clone()
+        .all(|token| matches!(token, TokenTree::Ident(_)))
+        && between
+            .all(|(_, token)| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':'))
+        && names
+            .clone()
+            .next()
+            .is_some_and(|token| ident(token, "pin"))
+        && names
+            .clone()
+            .nth(1)
+            .is_some_and(|token| ident(token, "Box"))
 }

@@ -2,12 +2,9 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{
-    GenericArgument, PathArguments, PathSegment, ReturnType, Signature, Type, TypeParamBound,
-    TypePath, TypeTraitObject,
-};
+use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeParamBound, TypePath};
 
-use crate::pinned::assigned;
+use crate::outlives::{Scope, alias_may_outlive, object_may_outlive};
 
 /// What a function, or the future of an `async fn`, gives back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,52 +23,78 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) fn of(signature: &Signature) -> Shape {
-        let ReturnType::Type(_, ty) = &signature.output else {
-            return Shape::Value;
-        };
+    /// What `ty` is, which the function gives back.
+    pub(crate) fn of(ty: &Type, scope: Scope<'_>) -> Shape {
         match ungroup(ty) {
             Type::ImplTrait(ty) => known_trait(&ty.bounds).unwrap_or(Shape::Value),
-            Type::Path(path) if may_be_followed(path, signature) => Shape::Asked,
+            Type::Path(path) => match followed(path, scope) {
+                Followed::Asked => Shape::Asked,
+                Followed::No | Followed::Unseen => Shape::Value,
+            },
             _ => Shape::Value,
         }
     }
 }
 
+/// Whether a value of this type may be a future, a stream or an iterator that is not followed, because no wrapper of
+/// ours is sure to go where it is.
+pub(crate) fn may_go_on(ty: &Type, scope: Scope<'_>) -> bool {
+    matches!(ungroup(ty), Type::Path(path) if followed(path, scope) == Followed::Unseen)
+}
+
+/// What becomes of a value whose type is named.
+#[derive(PartialEq, Eq)]
+enum Followed {
+    /// It ends its span.
+    No,
+    /// Its type is asked.
+    Asked,
+    /// It may be something to follow, in a box that takes nothing of ours.
+    Unseen,
+}
+
 /// Whether the path may name a box of something to follow. Names that everybody knows save the
 /// compiler the question.
-fn may_be_followed(path: &TypePath, signature: &Signature) -> bool {
+fn followed(path: &TypePath, scope: Scope<'_>) -> Followed {
     const VALUES: &[&str] = &[
         "Arc", "BTreeMap", "BTreeSet", "Cow", "Duration", "HashMap", "HashSet", "Option",
         "PathBuf", "Rc", "Result", "Self", "Vec", "VecDeque",
     ];
-    let Some(last) = path.path.segments.last() else {
-        return false;
+    let segments = &path.path.segments;
+    let Some(last) = segments.last() else {
+        return Followed::No;
     };
-    if path.qself.is_none() {
-        let name = last.ident.to_string();
-        let parameter = |ident: &Ident| signature.generics.type_params().any(|p| p.ident == *ident);
-        match name.as_str() {
-            "Box" => return boxed_bounds(last, signature).is_some(),
-            "Pin" => return only_type(last).is_some_and(|ty| is_box_of_trait(ty, signature)),
-            name if VALUES.contains(&name) => return false,
-            _ if path.path.get_ident().is_some_and(parameter) => return false,
-            _ => {}
-        }
+    // Whose associated type that is, and so how long what it gives lives, stands somewhere else.
+    if path.qself.is_some() || segments.iter().nth_back(1).is_some_and(is_type) {
+        return Followed::Unseen;
     }
-    // An alias says nothing of how long its box lives, if not by a lifetime of its own.
-    let may_outlive = !has_lifetime(last) && borrows(last.arguments.to_token_stream(), signature);
-    !never_result(&Type::Path(path.clone())) && !has_impl(&last.arguments) && !may_outlive
+    let name = last.ident.to_string();
+    let parameter = |ident: &Ident| {
+        scope
+            .signature
+            .generics
+            .type_params()
+            .any(|p| p.ident == *ident)
+    };
+    match name.as_str() {
+        "Box" => return boxed(last, scope),
+        "Pin" => return only_type(last).map_or(Followed::No, |ty| pinned(ty, scope)),
+        name if VALUES.contains(&name) => return Followed::No,
+        _ if path.path.get_ident().is_some_and(parameter) => return Followed::No,
+        _ => {}
+    }
+    if never_result(&Type::Path(path.clone())) || has_impl(&last.arguments) {
+        Followed::No
+    } else if alias_may_outlive(last, scope) {
+        Followed::Unseen
+    } else {
+        Followed::Asked
+    }
 }
 
-/// A lifetime that is not `'static` among the arguments.
-fn has_lifetime(segment: &PathSegment) -> bool {
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
-        return false;
-    };
-    arguments.args.iter().any(|argument| {
-        matches!(argument, GenericArgument::Lifetime(lifetime) if lifetime.ident != "static")
-    })
+/// By the convention of names, and not a module.
+fn is_type(segment: &PathSegment) -> bool {
+    segment.ident.to_string().starts_with(char::is_uppercase)
 }
 
 /// `impl Trait` somewhere among the arguments: then the type has no name to ask.
@@ -108,63 +131,28 @@ fn known_trait<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Opti
     known
 }
 
-/// `Box<dyn Trait>`
-fn is_box_of_trait(ty: &Type, signature: &Signature) -> bool {
+/// `Box<dyn Trait>`, inside of a `Pin`.
+fn pinned(ty: &Type, scope: Scope<'_>) -> Followed {
     match ungroup(ty) {
-        Type::Path(path) => path.path.segments.last().is_some_and(|segment| {
-            segment.ident == "Box" && boxed_bounds(segment, signature).is_some()
-        }),
-        _ => false,
+        Type::Path(path) => match path.path.segments.last() {
+            Some(segment) if segment.ident == "Box" => boxed(segment, scope),
+            _ => Followed::No,
+        },
+        _ => Followed::No,
     }
 }
 
-fn boxed_bounds(segment: &PathSegment, signature: &Signature) -> Option<Shape> {
-    match ungroup(only_type(segment)?) {
-        Type::TraitObject(object) if !outlives_what_it_gives(object, signature) => {
-            known_trait(&object.bounds)
-        }
-        _ => None,
-    }
-}
-
-/// `dyn Iterator<Item = T> + 'static` where `T` need not be `'static`. Nothing that has that in it can be put into such
-/// a box again.
-fn outlives_what_it_gives(object: &TypeTraitObject, signature: &Signature) -> bool {
-    let is_static = object.bounds.iter().all(|bound| match bound {
-        TypeParamBound::Lifetime(lifetime) => lifetime.ident == "static",
-        _ => true,
-    });
-    let given = ["Item", "Output"]
-        .into_iter()
-        .find_map(|name| assigned(&object.bounds, name));
-    is_static && given.is_some_and(|ty| borrows(ty.to_token_stream(), signature))
-}
-
-/// Whether a lifetime, or a parameter that need not be `'static`, is among the tokens of a type. Those of the block
-/// around are known by being one letter.
-fn borrows(ty: TokenStream, signature: &Signature) -> bool {
-    let may_borrow = |ident: &Ident| {
-        let is_static = |bound: &TypeParamBound| matches!(bound, TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static");
-        let mut own = signature.generics.type_params();
-        match own.find(|parameter| parameter.ident == *ident) {
-            Some(parameter) => !parameter.bounds.iter().any(is_static),
-            None => ident.to_string().len() == 1,
-        }
-    };
-    let mut after_quote = false;
-    ty.into_iter().any(|token| {
-        let lifetime = std::mem::take(&mut after_quote);
-        match token {
-            TokenTree::Group(group) => borrows(group.stream(), signature),
-            TokenTree::Ident(ident) if lifetime => ident != "static",
-            TokenTree::Ident(ident) => may_borrow(&ident),
-            TokenTree::Punct(punct) => {
-                after_quote = punct.as_char() == '\'';
-                false
+fn boxed(segment: &PathSegment, scope: Scope<'_>) -> Followed {
+    match only_type(segment).map(ungroup) {
+        Some(Type::TraitObject(object)) if known_trait(&object.bounds).is_some() => {
+            if object_may_outlive(object, scope) {
+                Followed::Unseen
+            } else {
+                Followed::Asked
             }
-            TokenTree::Literal(_) => false,
         }
-    })
+        _ => Followed::No,
+    }
 }
 
 fn only_type(segment: &PathSegment) -> Option<&Type> {

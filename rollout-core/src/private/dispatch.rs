@@ -7,7 +7,11 @@
 
 use std::error::Error;
 use std::fmt::{Debug, Display};
+use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::Deref;
+
+use futures::Stream;
 
 use crate::span::{End, Recorder};
 
@@ -32,6 +36,71 @@ pub fn returned<R>() -> R {
     loop {
         std::thread::park();
     }
+}
+
+/// Tells inference what a future of this type gives, or nothing where it is none. Never called.
+pub struct Declared<T>(Undeclared, PhantomData<fn() -> T>);
+/// A type that is no future, for all that is known.
+pub struct Undeclared;
+
+impl<T> Declared<T> {
+    /// The question.
+    pub const ASK: Self = Self(Undeclared, PhantomData);
+}
+
+impl<T> Deref for Declared<T> {
+    type Target = Undeclared;
+
+    fn deref(&self) -> &Undeclared {
+        &self.0
+    }
+}
+
+impl<F: Future> Declared<F> {
+    /// What it gives.
+    pub fn output(&self) -> F::Output {
+        returned()
+    }
+}
+
+impl Undeclared {
+    /// Whatever it may be.
+    pub fn output<R>(&self) -> R {
+        returned()
+    }
+}
+
+/// A value that may be something which goes on after the call: a future, or something that yields. That is no result.
+pub struct Given<'a, T>(GivenStream<'a, T>);
+/// A value that may be a stream.
+pub struct GivenStream<'a, T>(GivenIterator<'a, T>);
+/// A value that may be an iterator.
+pub struct GivenIterator<'a, T>(Outcome<'a, T>);
+
+impl<'a, T> Given<'a, T> {
+    /// Asks about this value.
+    #[inline]
+    pub fn new(value: &'a T) -> Self {
+        Given(GivenStream(GivenIterator(Outcome::new(value))))
+    }
+}
+
+macro_rules! goes_on {
+    ($($name:ident: $trait:ident,)*) => {$(
+        impl<T: $trait> $name<'_, T> {
+            /// Nothing to capture.
+            #[inline]
+            pub fn finish(&self, _: &mut impl Recorder) -> Option<&'static ()> {
+                None
+            }
+        }
+    )*};
+}
+
+goes_on! {
+    Given: Future,
+    GivenStream: Stream,
+    GivenIterator: Iterator,
 }
 
 /// A value that is about to be returned. `finish` gives back what can be captured of it, or
@@ -79,6 +148,9 @@ macro_rules! chain {
 }
 
 chain! {
+    Given => GivenStream,
+    GivenStream => GivenIterator,
+    GivenIterator => Outcome,
     Outcome => OfDeref,
     OfDeref => OfDisplay,
     OfDisplay => OfDebug,

@@ -3,8 +3,9 @@
 mod dispatch;
 
 pub use self::dispatch::{
-    Identifier, OfDebug, OfDeref, OfDisplay, OfNothing, OfValue, Outcome, PlainIdentifier,
-    identifier, nothing, once, returned, some,
+    Declared, Given, GivenIterator, GivenStream, Identifier, OfDebug, OfDeref, OfDisplay,
+    OfNothing, OfValue, Outcome, PlainIdentifier, Undeclared, identifier, nothing, once, returned,
+    some,
 };
 pub use crate::clock::Stopwatch;
 pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};

@@ -342,6 +342,55 @@ fn deep_recursion_still_fits() {
     assert!(stats.recorded >= u64::from(3 * levels), "{stats:?}");
 }
 
+thread_local! {
+    /// How far down the stack the last level was.
+    static DEEPEST: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[inline(never)]
+fn note_depth() -> u32 {
+    let here = 0_u8;
+    DEEPEST.set(std::ptr::from_ref(std::hint::black_box(&here)).addr());
+    0
+}
+
+async fn later_bare(n: u32) -> u32 {
+    if n == 0 {
+        note_depth()
+    } else {
+        Box::pin(later_bare(n - 1)).await + 1
+    }
+}
+
+#[span]
+async fn later(n: u32) -> u32 {
+    if n == 0 {
+        note_depth()
+    } else {
+        Box::pin(later(n - 1)).await + 1
+    }
+}
+
+/// Bytes of stack for each level.
+fn stack_of<F: Future<Output = u32>>(call: fn(u32) -> F) -> usize {
+    let depth = |levels| {
+        assert_eq!(block_on(call(levels)), levels);
+        DEEPEST.get()
+    };
+    (depth(100) - depth(200)) / 100
+}
+
+#[test]
+fn async_recursion_takes_a_bounded_part_of_the_stack() {
+    let (client, _memory) = in_memory(|builder| builder);
+    let (bare, annotated) = client
+        .trace("deep")
+        .in_scope(|_| (stack_of(later_bare), stack_of(later)));
+    // A build that is not optimised holds the future itself there, on its way into the box, and one frame of ours.
+    let more = annotated - bare;
+    assert!(more <= 416, "{bare} bytes without, {annotated} with");
+}
+
 #[track_caller]
 #[span(capture_output = false)]
 fn caller() -> &'static Location<'static> {

@@ -32,6 +32,8 @@ enum State {
         site: SiteText,
         start: Starts,
     },
+    /// Polled for the first time: [`begin`] opens it. Who waited for that before.
+    Waiting(Handoff),
     Open(Opened),
     /// Nothing is recorded, or all is; then by this client.
     Done(u32),
@@ -166,17 +168,7 @@ impl<F: Future, E> Instrumented<F, E> {
     #[inline(always)]
     pub(super) fn poll_inside(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // Nothing but this is generic, and there is one place that polls: what is inside may be large.
-        let _inside = if context::is_on() || !matches!(this.state, State::New { .. }) {
-            Inside::enter(this.state)
-        } else {
-            None
-        };
-        match this.inner.as_pin_mut() {
-            Some(inner) => inner.poll(cx),
-            // Only a drop takes the future out, and nobody polls after that.
-            None => Poll::Pending,
-        }
+        poll_in(this.state, this.inner, cx)
     }
 
     /// The span, if there is one, for somebody else to end.
@@ -194,7 +186,7 @@ impl<F: Future, E> Instrumented<F, E> {
     pub(super) fn flush(&self) -> Flush {
         match &self.state {
             State::New { site, .. } => Flush::of(site),
-            State::Open(_) | State::Done(_) => Flush::No,
+            State::Waiting(_) | State::Open(_) | State::Done(_) => Flush::No,
         }
     }
 
@@ -202,7 +194,7 @@ impl<F: Future, E> Instrumented<F, E> {
     pub(super) fn recorded_by(&self) -> u32 {
         match self.state {
             State::Done(client) => client,
-            State::New { .. } | State::Open(_) => 0,
+            State::New { .. } | State::Waiting(_) | State::Open(_) => 0,
         }
     }
 }
@@ -215,19 +207,39 @@ where
     type Output = F::Output;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
-        let polled = self.as_mut().poll_inside(cx);
-        if let Poll::Ready(value) = &polled {
-            let this = self.project();
-            if let State::Open(_) = this.state {
-                end(this.state, &mut |end| {
-                    if let Some(finish) = this.finish.take() {
-                        finish(end, value);
-                    }
-                });
-            }
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = poll_in(this.state, this.inner, cx);
+        if let Poll::Ready(value) = &polled
+            && let State::Open(_) = this.state
+        {
+            end(this.state, &mut |end| {
+                if let Some(finish) = this.finish.take() {
+                    finish(end, value);
+                }
+            });
         }
         polled
+    }
+}
+
+/// Nothing but this is generic, and there is one place that polls: what is inside may be large. What lies on the stack
+/// meanwhile, does so once for each future that is polled by another one.
+#[inline(always)]
+fn poll_in<F: Future>(
+    state: &mut State,
+    inner: Pin<&mut Option<F>>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<F::Output> {
+    let _inside = if context::is_on() || !matches!(state, State::New { .. }) {
+        Inside::enter(state)
+    } else {
+        Inside::NOWHERE
+    };
+    match inner.as_pin_mut() {
+        Some(inner) => inner.poll(cx),
+        // Only a drop takes the future out, and nobody polls after that.
+        None => Poll::Pending,
     }
 }
 
@@ -242,64 +254,88 @@ fn end(state: &mut State, finish: &mut dyn FnMut(&mut End<'_>)) {
     }
 }
 
-/// During a poll: the span is current.
+/// During a poll: the span is current. What is only there at the first poll is kept in the state, and there is no
+/// `Option` around it, so that it is small.
 struct Inside<'a> {
     outer: Context,
-    /// What the first poll waits for that [`begin`] opens, and who waited before.
-    handoff: Option<(Handoff, &'a mut State)>,
+    /// That of a first poll, if it is [`State::Waiting`].
+    waiting: Option<&'a mut State>,
+    /// Whether there is a span.
+    entered: bool,
 }
 
 impl<'a> Inside<'a> {
-    #[inline(never)]
-    fn enter(state: &'a mut State) -> Option<Self> {
-        if let State::New { .. } = state {
-            return Self::first(state);
+    const NOWHERE: Self = Self {
+        outer: Context::NONE,
+        waiting: None,
+        entered: false,
+    };
+
+    fn of(context: Context) -> Self {
+        Self {
+            outer: context::replace(context),
+            waiting: None,
+            entered: true,
         }
+    }
+
+    #[inline(never)]
+    fn enter(state: &'a mut State) -> Self {
         match state {
-            State::Open(opened) => Some(Self {
-                outer: context::replace(opened.context),
-                handoff: None,
-            }),
-            State::New { .. } | State::Done(_) => None,
+            State::New { .. } => Self::first(state),
+            State::Open(opened) => Self::of(opened.context),
+            State::Waiting(_) | State::Done(_) => Self::NOWHERE,
         }
     }
 
     /// At the first poll, the span is opened.
     #[cold]
-    fn first(state: &'a mut State) -> Option<Self> {
+    fn first(state: &'a mut State) -> Self {
         let State::New { site, start } = std::mem::replace(state, State::Done(0)) else {
-            return None;
+            return Self::NOWHERE;
         };
         let opened = match start {
             Starts::Inner => {
-                return Some(Self {
+                *state = State::Waiting(HANDOFF.replace(Handoff::Wanted(site)));
+                return Self {
                     outer: context::current(),
-                    handoff: Some((HANDOFF.replace(Handoff::Wanted(site)), state)),
-                });
+                    waiting: Some(state),
+                    entered: true,
+                };
             }
             Starts::Wrapper => opened::open(site, |_| {}),
             Starts::Prepared(payload) => {
                 opened::open(site, |start| start.payload().extend_from_slice(&payload))
             }
-        }?;
-        *state = State::Open(opened);
-        Some(Self {
-            outer: context::replace(opened.context),
-            handoff: None,
-        })
+        };
+        match opened {
+            Some(opened) => {
+                *state = State::Open(opened);
+                Self::of(opened.context)
+            }
+            None => Self::NOWHERE,
+        }
     }
-}
 
-impl Drop for Inside<'_> {
     #[inline(never)]
-    fn drop(&mut self) {
+    fn leave(&mut self) {
         // Also where the first poll panics, the span is taken over that was opened in it.
-        if let Some((outer, state)) = self.handoff.take()
-            && let Handoff::Opened(opened) = HANDOFF.replace(outer)
+        if let Some(state) = self.waiting.take()
+            && let State::Waiting(before) = std::mem::replace(state, State::Done(0))
+            && let Handoff::Opened(opened) = HANDOFF.replace(before)
         {
             *state = State::Open(opened);
         }
         context::replace(self.outer);
+    }
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.entered {
+            self.leave();
+        }
     }
 }
 

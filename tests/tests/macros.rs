@@ -266,6 +266,27 @@ impl<'a> TryFrom<&'a str> for Shelf<&'a str> {
     }
 }
 
+struct Page;
+
+#[span(capture_output = false)]
+impl TryFrom<&str> for Page {
+    type Error = Failed;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        aliased(text)?;
+        Ok(Self)
+    }
+}
+
+#[test]
+fn an_attribute_on_the_block_knows_which_error_it_is() {
+    let (failed, captured) = capture(|| Page::try_from("x").is_err());
+    assert!(failed);
+    let (kind, message, chain) = error_of(&captured, "try_from");
+    assert!(kind.ends_with("::Failed"), "{kind}");
+    assert_eq!((message.as_str(), chain.len()), ("no order", 1));
+}
+
 #[span(capture_output = false)]
 async fn borrowing(text: &str) -> Result<Shelf<&str>, Full<&str>> {
     Shelf::try_from(text)

@@ -5,16 +5,18 @@
     reason = "that is how a test fails; and some functions are async for the sake of it"
 )]
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use futures::executor::block_on;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use rollout::testing::capture;
 use rollout::{agent, span, tool};
+use serde::Serialize;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type Local<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -80,6 +82,137 @@ local
   local [span] ok {\"n\":3} -> 3
 call
   call [span] ok {\"n\":4} -> 4
+"
+    );
+}
+
+/// What it gives need not live as long as the box, which no wrapper of ours would go into.
+#[derive(Default)]
+struct Of<Given>(PhantomData<Given>);
+
+struct Elsewhere<Given>(Of<Given>);
+
+impl<Given: Default + Serialize + Send> Service for Of<Given> {
+    type Future = BoxFuture<'static, Given>;
+
+    #[span(name = "pinned")]
+    fn call(&mut self, n: u32) -> Self::Future {
+        let more = n + 1;
+        Box::pin(async move {
+            seen(more);
+            Given::default()
+        })
+    }
+}
+
+impl<Given: Default + Serialize + Send + 'static> Service for Elsewhere<Given> {
+    type Future = BoxFuture<'static, Given>;
+
+    #[span(name = "not_followed")]
+    fn call(&mut self, n: u32) -> Self::Future {
+        seen(n);
+        self.0.call(n).boxed()
+    }
+}
+
+#[test]
+fn an_attribute_on_a_method_does_not_ask_what_self_future_is() {
+    let text = String::from("a");
+    let ((), captured) = capture(|| {
+        assert_eq!(block_on(Of::<u32>::default().call(1)), 0);
+        // Borrowed, and in a box that says it is not.
+        let mut borrowed = Of(PhantomData::<Option<&str>>);
+        assert_eq!(block_on(borrowed.call(2)).or(Some(&text)), Some("a"));
+        assert_eq!(block_on(Elsewhere(Of::<u32>::default()).call(3)), 0);
+    });
+    assert_eq!(
+        captured.tree(),
+        "pinned
+  pinned [span] ok {\"n\":1} -> 0
+    seen [tool] ok {\"n\":2} -> 2
+pinned
+  pinned [span] ok {\"n\":2} -> null
+    seen [tool] ok {\"n\":3} -> 3
+not_followed
+  not_followed [span] ok {\"n\":3}
+    seen [tool] ok {\"n\":3} -> 3
+pinned
+  pinned [span] ok {\"n\":3} -> 0
+    seen [tool] ok {\"n\":4} -> 4
+"
+    );
+}
+
+struct Known;
+
+#[span]
+impl Service for Known {
+    type Future = Answer<'static, Result<u32, <Self as Fails>::Error>>;
+
+    fn call(&mut self, n: u32) -> Self::Future {
+        if n == 0 {
+            return async { Err("none".into()) }.boxed();
+        }
+        async move { Ok(seen(n)) }.boxed()
+    }
+}
+
+trait Fails {
+    type Error;
+}
+
+impl Fails for Known {
+    type Error = String;
+}
+
+trait Source {
+    type Items<'a>: Stream
+    where
+        Self: 'a;
+
+    fn items(&self) -> Self::Items<'_>;
+}
+
+#[span]
+impl Source for Vec<u32> {
+    type Items<'a> = BoxStream<'a, &'a u32>;
+
+    fn items(&self) -> Self::Items<'_> {
+        futures::stream::iter(self).boxed()
+    }
+}
+
+#[span(capture_output = false)]
+impl<Given: Default + Send> Source for Of<Given> {
+    type Items<'a>
+        = BoxStream<'static, Given>
+    where
+        Self: 'a;
+
+    fn items(&self) -> Self::Items<'_> {
+        Box::pin(futures::stream::poll_fn(|_| Poll::Ready(None)))
+    }
+}
+
+#[test]
+fn an_attribute_on_the_block_follows_what_self_future_stands_for() {
+    let ((), captured) = capture(|| {
+        assert_eq!(block_on(Known.call(1)), Ok(1));
+        assert!(block_on(Known.call(0)).is_err());
+        assert_eq!(block_on(vec![7, 8].items().count()), 2);
+        drop(Of(PhantomData::<Option<&str>>).items());
+    });
+    assert_eq!(
+        captured.tree(),
+        "call
+  call [span] ok {\"n\":1} -> 1
+    seen [tool] ok {\"n\":1} -> 1
+call
+  call [span] error {\"n\":0} !! alloc::string::String: none
+items
+  items [span] ok -> [7,8]
+items
+  items [span] ok
 "
     );
 }

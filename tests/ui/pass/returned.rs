@@ -75,6 +75,58 @@ fn handed_on(items: &mut Vec<u32>) -> Option<&mut u32> {
     items.first_mut()
 }
 
+// Makes what need not live as long as the box; and hands on a box that is one already.
+#[rollout::span(capture_input = false, capture_output = false)]
+fn made_inside<'a, T: Default + Send>(text: &'a str) -> BoxFuture<'a, (usize, T)> {
+    let length = text.len();
+    Box::pin(async move { (length, T::default()) })
+}
+
+struct Handed<T>(fn() -> BoxFuture<'static, T>);
+
+trait Service {
+    type Future;
+
+    fn call(&self) -> Self::Future;
+}
+
+impl<Reply> Service for Handed<Reply> {
+    type Future = BoxFuture<'static, Reply>;
+
+    #[rollout::span]
+    fn call(&self) -> Self::Future {
+        self.0()
+    }
+}
+
+struct InBlock<T>(fn() -> BoxFuture<'static, T>);
+
+#[rollout::span]
+impl<Reply> Service for InBlock<Reply> {
+    type Future = BoxFuture<'static, Reply>;
+
+    fn call(&self) -> Self::Future {
+        self.0()
+    }
+}
+
+#[rollout::span]
+impl<Reply> Handed<Reply> {
+    fn itself(self) -> BoxFuture<'static, Option<Self>>
+    where
+        Reply: 'static + serde::Serialize,
+        Self: serde::Serialize,
+    {
+        Box::pin(std::future::ready(Some(self)))
+    }
+}
+
+impl<T> serde::Serialize for Handed<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
 #[rollout::span]
 #[expect(dead_code, reason = "lints see the function through the attribute")]
 fn unused() {}
@@ -156,6 +208,10 @@ fn main() {
     assert_eq!(told_by_the_bound(1)("ab"), 3);
     assert!(block_on(opaque_inside("ab")).is_ok());
     assert_eq!(block_on(outlives_its_output(async { 1 })), 1);
+    assert_eq!(block_on(made_inside("ab")), (2, 0_u8));
+    assert_eq!(block_on(Handed(|| Box::pin(async { 1 })).call()), 1);
+    assert_eq!(block_on(InBlock(|| Box::pin(async { 1 })).call()), 1);
+    assert!(block_on(Handed(|| Box::pin(async { 1 })).itself()).is_some());
     assert_eq!(handed_on(&mut vec![1]), Some(&mut 1));
     assert_eq!(outlives_its_items(0..3).sum::<u32>(), 3);
     assert_eq!(block_on_stream(Box::pin(stream((0, 3)))).count(), 3);

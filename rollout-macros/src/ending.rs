@@ -5,7 +5,6 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote_spanned;
 
 use crate::expand::{is_never, mixed, respan};
-use crate::failure::error_may_borrow;
 use crate::model::{Flow, Plan, Through, output_position};
 use crate::shape::{Shape, never_result};
 
@@ -94,10 +93,9 @@ fn looked_at(plan: &Plan<'_>, through: Through) -> TokenStream {
 
 /// What asks a value whether it failed.
 fn outcome(plan: &Plan<'_>) -> Ident {
-    let may_borrow = plan.returned.as_ref().is_some_and(error_may_borrow);
     let name = if plan.unseen && gives_value(plan) {
         "Given"
-    } else if may_borrow {
+    } else if plan.error_may_borrow {
         "OfDisplay"
     } else {
         "Outcome"

@@ -8,6 +8,7 @@ use syn::{FnArg, ReturnType, Type};
 
 use crate::capture::{Parameter, parameters};
 use crate::diagnose::{Mistakes, list, suggestion};
+use crate::failure::error_may_borrow;
 use crate::function::{Block, Body, Function};
 use crate::kind::Macro;
 use crate::options::{DebugName, Options};
@@ -66,6 +67,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) returned: Option<Type>,
     /// What is returned may be something that is still to run, and is not followed.
     pub(crate) unseen: bool,
+    /// A `Result` in it has an error that may hold something borrowed.
+    pub(crate) error_may_borrow: bool,
     pub(crate) output: Option<Through>,
     pub(crate) flow: Flow,
 }
@@ -157,6 +160,9 @@ pub(crate) fn plan<'a>(
         parameters,
         inputs,
         reads_patterns,
+        error_may_borrow: returned
+            .as_ref()
+            .is_some_and(|ty| error_may_borrow(ty, scope)),
         returned,
         unseen,
         output: output(options),

@@ -109,6 +109,22 @@ impl Scope<'_> {
         false
     }
 
+    /// Whether `Self` may hold something that is borrowed.
+    pub(crate) fn self_may_borrow(self) -> bool {
+        !self.around.is_some_and(Surroundings::is_static)
+    }
+
+    /// Whether this name is that of a type parameter, or may be one of the block around.
+    pub(crate) fn may_be_parameter(self, name: &Ident) -> bool {
+        self.around.is_none_or(|around| around.has_type(name)) || self.has_type(name)
+    }
+
+    /// Whether this is a type parameter of the function.
+    pub(crate) fn has_type(self, name: &Ident) -> bool {
+        let mut own = self.signature.generics.type_params();
+        own.any(|parameter| parameter.ident == *name)
+    }
+
     fn lifetime_may_end(self, lifetime: &Ident, limit: Limit<'_>) -> bool {
         if lifetime == "static" || limit.is(lifetime) {
             return false;
@@ -123,15 +139,10 @@ impl Scope<'_> {
     }
 
     fn type_may_end(self, name: &Ident, limit: Limit<'_>) -> bool {
-        let own = self
-            .signature
-            .generics
-            .type_params()
-            .any(|parameter| parameter.ident == *name);
-        let implied = if own {
+        let implied = if self.has_type(name) {
             self.is_borrowed(name, limit)
         } else if name == "Self" {
-            self.is_of_self(limit) || self.around.is_some_and(Surroundings::is_static)
+            self.is_of_self(limit) || !self.self_may_borrow()
         } else {
             match self.around {
                 Some(around) if !around.has_type(name) => true,

@@ -1,6 +1,6 @@
 //! What a call of the function gives back, decided from the signature alone.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeParamBound, TypePath};
 
@@ -69,18 +69,17 @@ fn followed(path: &TypePath, scope: Scope<'_>) -> Followed {
         return Followed::Unseen;
     }
     let name = last.ident.to_string();
-    let parameter = |ident: &Ident| {
-        scope
-            .signature
-            .generics
-            .type_params()
-            .any(|p| p.ident == *ident)
-    };
     match name.as_str() {
         "Box" => return boxed(last, scope),
         "Pin" => return only_type(last).map_or(Followed::No, |ty| pinned(ty, scope)),
         name if VALUES.contains(&name) => return Followed::No,
-        _ if path.path.get_ident().is_some_and(parameter) => return Followed::No,
+        _ if path
+            .path
+            .get_ident()
+            .is_some_and(|ident| scope.has_type(ident)) =>
+        {
+            return Followed::No;
+        }
         _ => {}
     }
     if never_result(&Type::Path(path.clone())) || has_impl(&last.arguments) {

@@ -19,12 +19,15 @@ pub(crate) fn finish(plan: &Plan<'_>) -> TokenStream {
         return quote_spanned!(mixed()=> #runtime::nothing);
     }
     match plan.output {
-        None => {
-            let (runtime, outcome) = (&plan.runtime, outcome(plan));
-            quote_spanned!(mixed()=> |end, value| { #runtime::#outcome::new(value).finish(end); })
-        }
+        None => without_capture(plan),
         Some(through) => looked_at(plan, through),
     }
+}
+
+/// The same where only a failure is of interest.
+pub(crate) fn without_capture(plan: &Plan<'_>) -> TokenStream {
+    let (runtime, outcome) = (&plan.runtime, outcome(plan));
+    quote_spanned!(mixed()=> |end, value| { #runtime::#outcome::new(value).finish(end); })
 }
 
 fn gives_value(plan: &Plan<'_>) -> bool {

@@ -10,14 +10,14 @@ use syn::spanned::Spanned;
 use syn::{FnArg, ReturnType, Type};
 
 use crate::capture::{Parameter, hold_receiver};
-use crate::ending::{finish, show};
+use crate::ending::{finish, show, without_capture};
 use crate::inside::assigned;
 use crate::kind::Macro;
 use crate::model::{Flow, Input, Plan, Through, output_position};
 use crate::opaque::without_impl;
 use crate::options::Flush;
-use crate::pinned::PinnedBlock;
-use crate::shape::{Shape, ungroup};
+use crate::pinned::expand_pinned;
+use crate::shape::{Shape, opaque_inside, ungroup};
 use crate::site::site;
 
 /// The instrumented function.
@@ -25,7 +25,7 @@ pub(crate) fn expand(plan: &Plan<'_>) -> TokenStream {
     match &plan.flow {
         Flow::Guard => guard(plan),
         Flow::Sync { gives, in_place } => synchronous(plan, *gives, *in_place),
-        Flow::Pinned(pinned) => pinned_block(plan, pinned),
+        Flow::Pinned(pinned) => expand_pinned(plan, pinned),
         Flow::Async { gives, keep } => asynchronous(plan, *gives, *keep),
     }
 }
@@ -92,16 +92,27 @@ fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
     let method = match gives {
         Shape::Value | Shape::Asked => "follow",
         Shape::Future => "future",
-        Shape::Stream => "stream",
-        Shape::Iterator => "iterator",
+        Shape::Stream | Shape::StreamInside => "stream",
+        Shape::Iterator | Shape::IteratorInside => "iterator",
     };
     let method = Ident::new(method, mixed());
     let of = hint(plan, gives).map(|of| quote_spanned!(mixed()=> ::<#of, _, _>));
     let begun = late.then(|| quote_spanned!(mixed()=> .begun()));
-    let mut follow = quote_spanned!(mixed()=> span #begun.#method #of (value, #finish));
-    if gives == Shape::Future {
-        follow = flushed(plan, follow);
-    }
+    let follow = match gives {
+        Shape::StreamInside | Shape::IteratorInside => {
+            let (runtime, fail) = (&plan.runtime, without_capture(plan));
+            let span = begun.map_or_else(
+                || quote_spanned!(mixed()=> &mut span),
+                |begun| quote_spanned!(mixed()=> span #begun),
+            );
+            quote_spanned!(mixed()=> #runtime::Carries::of(&value).#method #of (#span, value, #finish, #fail))
+        }
+        Shape::Future => flushed(
+            plan,
+            quote_spanned!(mixed()=> span #begun.#method #of (value, #finish)),
+        ),
+        _ => quote_spanned!(mixed()=> span #begun.#method #of (value, #finish)),
+    };
     let body = quote_spanned! {mixed()=>
         let mut span = #begin;
         #value
@@ -111,7 +122,7 @@ fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
 }
 
 /// How the span of a function begins that is not async.
-fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
+pub(crate) fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
     let runtime = &plan.runtime;
     if gives == Shape::Value
         && !late
@@ -125,13 +136,6 @@ fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
     let start = start(plan);
     let with = (!start.is_empty()).then(|| quote_spanned!(mixed()=> , |start| { #start }));
     match gives {
-        Shape::Value | Shape::Stream | Shape::Iterator if late => {
-            quote_spanned!(mixed()=> #runtime::Late::<#runtime::Entered>::new(#site))
-        }
-        Shape::Value | Shape::Stream | Shape::Iterator => match with {
-            None => quote_spanned!(mixed()=> #runtime::enter(#site)),
-            with => quote_spanned!(mixed()=> #runtime::enter_with(#site #with)),
-        },
         Shape::Future if late => {
             quote_spanned!(mixed()=> #runtime::Late::<#runtime::Prepared>::new(#site))
         }
@@ -147,6 +151,11 @@ fn begin(plan: &Plan<'_>, gives: Shape, late: bool) -> TokenStream {
                 with => quote_spanned!(mixed()=> #ask.begins().enter_with(#site #with)),
             }
         }
+        _ if late => quote_spanned!(mixed()=> #runtime::Late::<#runtime::Entered>::new(#site)),
+        _ => match with {
+            None => quote_spanned!(mixed()=> #runtime::enter(#site)),
+            with => quote_spanned!(mixed()=> #runtime::enter_with(#site #with)),
+        },
     }
 }
 
@@ -162,7 +171,7 @@ fn ask(plan: &Plan<'_>) -> TokenStream {
 }
 
 /// The declared type as the body may name it.
-fn declared(plan: &Plan<'_>) -> TokenStream {
+pub(crate) fn declared(plan: &Plan<'_>) -> TokenStream {
     match &plan.function.signature.output {
         ReturnType::Default => quote_spanned!(mixed()=> ()),
         ReturnType::Type(_, ty) => without_impl(ty),
@@ -222,7 +231,21 @@ fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
         let (method, of) = (Ident::new(method, mixed()), hint(plan, gives));
         quote_spanned!(mixed()=> #runtime::Async::new(#site, #with_input).#method::<#of, _, _, _>(#future, #finish))
     };
+    let inside = |method: &str| {
+        let (method, of, fail) = (
+            Ident::new(method, mixed()),
+            hint(plan, gives),
+            without_capture(plan),
+        );
+        quote_spanned!(mixed()=> {
+            let future = #future;
+            #runtime::Carries::later(&future)
+                .#method::<#of, _, _, _>(#runtime::Async::new(#site, #with_input), future, #finish, #fail)
+        })
+    };
     let call = match gives {
+        Shape::StreamInside => inside("stream_later"),
+        Shape::IteratorInside => inside("iterator_later"),
         Shape::Value | Shape::Future if with_input => {
             quote_spanned!(mixed()=> #runtime::future_with_input(#site, #future, #finish))
         }
@@ -259,53 +282,6 @@ fn asynchronous(plan: &Plan<'_>, gives: Shape, keep: bool) -> TokenStream {
     function(plan, &rewritten(plan, false, Some(&output)), &call)
 }
 
-/// A future in a box, which stays the async block in a box that it is, with ours inside of it.
-fn pinned_block(plan: &Plan<'_>, pinned: &PinnedBlock) -> TokenStream {
-    let (runtime, finish) = (&plan.runtime, finish(plan));
-    let prepare = begin(plan, Shape::Future, false);
-    let PinnedBlock {
-        before,
-        pin,
-        parentheses,
-        head,
-        block,
-    } = pinned;
-    let output = &plan.function.signature.output;
-    let told = match output {
-        ReturnType::Type(_, ty) if !matches!(ungroup(ty), Type::ImplTrait(_)) => {
-            let ty = declared(plan);
-            quote_spanned!(mixed()=> #runtime::Declared::<#ty>::ASK.output())
-        }
-        _ => {
-            let of = hint(plan, Shape::Future);
-            quote_spanned!(mixed()=> #runtime::returned::<#of>())
-        }
-    };
-    let future = flushed(
-        plan,
-        quote_spanned!(mixed()=> {
-            let mut prepared = __prepared;
-            prepared.future(inner, #finish)
-        }),
-    );
-    let body = quote_spanned!(mixed()=>
-        let inner = #head {
-            if false {
-                return #told;
-            }
-            match () { () => #block }
-        };
-        #future.await
-    );
-    let mut arguments = Group::new(
-        Delimiter::Parenthesis,
-        quote_spanned!(mixed()=> #head { #body }),
-    );
-    arguments.set_span(parentheses.span());
-    let body = quote_spanned!(mixed()=> let __prepared = #prepare; #before #pin #arguments);
-    function(plan, &plan.function.signature.to_token_stream(), &body)
-}
-
 /// The site, and the first statement of an async block whose span starts with something.
 fn begin_inside(plan: &Plan<'_>) -> (TokenStream, Option<TokenStream>) {
     let runtime = &plan.runtime;
@@ -320,16 +296,16 @@ fn begin_inside(plan: &Plan<'_>) -> (TokenStream, Option<TokenStream>) {
 }
 
 /// What `impl Trait<Item = T>` says of the value, for inference inside of the body.
-fn hint(plan: &Plan<'_>, gives: Shape) -> Option<TokenStream> {
+pub(crate) fn hint(plan: &Plan<'_>, gives: Shape) -> Option<TokenStream> {
     let name = match gives {
         Shape::Value | Shape::Asked => return None,
         Shape::Future => "Output",
-        Shape::Stream | Shape::Iterator => "Item",
+        _ => "Item",
     };
     let declared = match &plan.function.signature.output {
         ReturnType::Type(_, ty) => match ungroup(ty) {
             Type::ImplTrait(ty) => assigned(&ty.bounds, name),
-            _ => None,
+            _ => opaque_inside(ty).and_then(|ty| assigned(&ty.bounds, name)),
         },
         ReturnType::Default => None,
     };
@@ -342,10 +318,10 @@ fn told(plan: &Plan<'_>, value: &TokenStream) -> TokenStream {
         return value.clone();
     };
     let identity = match gives {
-        Shape::Value | Shape::Asked => return value.clone(),
         Shape::Future => "future_of",
         Shape::Stream => "stream_of",
         Shape::Iterator => "iterator_of",
+        _ => return value.clone(),
     };
     let (runtime, identity, of) = (
         &plan.runtime,
@@ -356,7 +332,7 @@ fn told(plan: &Plan<'_>, value: &TokenStream) -> TokenStream {
 }
 
 /// An agent's future is done when its trace is flushed.
-fn flushed(plan: &Plan<'_>, call: TokenStream) -> TokenStream {
+pub(crate) fn flushed(plan: &Plan<'_>, call: TokenStream) -> TokenStream {
     if !flushes(plan) {
         return call;
     }
@@ -375,7 +351,11 @@ pub(crate) fn mixed() -> Span {
     Span::mixed_site()
 }
 
-fn function(plan: &Plan<'_>, signature: &TokenStream, body: &TokenStream) -> TokenStream {
+pub(crate) fn function(
+    plan: &Plan<'_>,
+    signature: &TokenStream,
+    body: &TokenStream,
+) -> TokenStream {
     let function = plan.function;
     let (attributes, visibility, defaultness) = (
         &function.attributes,

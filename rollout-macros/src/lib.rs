@@ -47,8 +47,9 @@ use crate::kind::Macro;
 ///
 /// A function that returns a future is recorded while that runs, and one that returns a stream or an
 /// iterator until that ends or is dropped, with the items: `impl Future`, `impl Stream` and
-/// `impl Iterator` by their spelling, `Pin<Box<dyn Future<…>>>` and the other boxes by their type, so
-/// under any alias. The flush comes at that end.
+/// `impl Iterator` by their spelling, also inside of a `Result` or an `Option`, and
+/// `Pin<Box<dyn Future<…>>>` and the other boxes by their type, so under any alias. The flush comes at
+/// that end.
 ///
 /// What `Self::Future` is, is said in the `impl` block: an attribute on the block follows it. One on the
 /// method follows a body that ends in `Box::pin(async move { … })`; of others it records the call alone.

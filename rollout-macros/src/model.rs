@@ -252,7 +252,7 @@ fn flow(
     let where_it_stands = match gives {
         Shape::Asked | Shape::Future => has_foreign(function),
         Shape::Value => returns.unseen,
-        Shape::Stream | Shape::Iterator => false,
+        _ => false,
     };
     if where_it_stands && let Some(pinned) = PinnedBlock::of(&block.group) {
         return Flow::Pinned(pinned);

@@ -2,8 +2,14 @@
 //! `#[tracing::instrument]` look for, and how most services are written.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::{ReturnType, Type};
 
+use crate::ending::finish;
+use crate::expand::{begin, declared, flushed, function, hint, mixed};
 use crate::function::one_exit;
+use crate::model::Plan;
+use crate::shape::{Shape, ungroup};
 
 /// A body in that form, which has no other way out.
 pub(crate) struct PinnedBlock {
@@ -92,4 +98,51 @@ fn is_path_to_pin(path: &[TokenTree]) -> bool {
             .clone()
             .nth(1)
             .is_some_and(|token| ident(token, "Box"))
+}
+
+/// A future in a box, which stays the async block in a box that it is, with ours inside of it.
+pub(crate) fn expand_pinned(plan: &Plan<'_>, pinned: &PinnedBlock) -> TokenStream {
+    let (runtime, finish) = (&plan.runtime, finish(plan));
+    let prepare = begin(plan, Shape::Future, false);
+    let PinnedBlock {
+        before,
+        pin,
+        parentheses,
+        head,
+        block,
+    } = pinned;
+    let output = &plan.function.signature.output;
+    let told = match output {
+        ReturnType::Type(_, ty) if !matches!(ungroup(ty), Type::ImplTrait(_)) => {
+            let ty = declared(plan);
+            quote_spanned!(mixed()=> #runtime::Declared::<#ty>::ASK.output())
+        }
+        _ => {
+            let of = hint(plan, Shape::Future);
+            quote_spanned!(mixed()=> #runtime::returned::<#of>())
+        }
+    };
+    let future = flushed(
+        plan,
+        quote_spanned!(mixed()=> {
+            let mut prepared = __prepared;
+            prepared.future(inner, #finish)
+        }),
+    );
+    let body = quote_spanned!(mixed()=>
+        let inner = #head {
+            if false {
+                return #told;
+            }
+            match () { () => #block }
+        };
+        #future.await
+    );
+    let mut arguments = Group::new(
+        Delimiter::Parenthesis,
+        quote_spanned!(mixed()=> #head { #body }),
+    );
+    arguments.set_span(parentheses.span());
+    let body = quote_spanned!(mixed()=> let __prepared = #prepare; #before #pin #arguments);
+    function(plan, &plan.function.signature.to_token_stream(), &body)
 }

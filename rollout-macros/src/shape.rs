@@ -2,8 +2,11 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeParamBound, TypePath};
+use syn::{
+    GenericArgument, PathArguments, PathSegment, Type, TypeImplTrait, TypeParamBound, TypePath,
+};
 
+use crate::inside::types;
 use crate::outlives::{Scope, alias_may_outlive, object_may_outlive};
 
 /// What a function, or the future of an `async fn`, gives back.
@@ -20,6 +23,10 @@ pub(crate) enum Shape {
     Stream,
     /// `impl Iterator`: the same.
     Iterator,
+    /// `Result<impl Stream, E>`, `Option<impl Stream>`: the same, if there is one.
+    StreamInside,
+    /// The same of `impl Iterator`.
+    IteratorInside,
 }
 
 impl Shape {
@@ -29,7 +36,13 @@ impl Shape {
             Type::ImplTrait(ty) => known_trait(&ty.bounds).unwrap_or(Shape::Value),
             Type::Path(path) => match followed(path, scope) {
                 Followed::Asked => Shape::Asked,
-                Followed::No | Followed::Unseen => Shape::Value,
+                Followed::No | Followed::Unseen => {
+                    match opaque_inside(ty).and_then(|ty| known_trait(&ty.bounds)) {
+                        Some(Shape::Stream) => Shape::StreamInside,
+                        Some(Shape::Iterator) => Shape::IteratorInside,
+                        _ => Shape::Value,
+                    }
+                }
             },
             _ => Shape::Value,
         }
@@ -40,6 +53,19 @@ impl Shape {
 /// ours is sure to go where it is.
 pub(crate) fn may_go_on(ty: &Type, scope: Scope<'_>) -> bool {
     matches!(ungroup(ty), Type::Path(path) if followed(path, scope) == Followed::Unseen)
+}
+
+/// `impl Trait` in `Result<impl Trait, E>` and `Option<impl Trait>`.
+pub(crate) fn opaque_inside(ty: &Type) -> Option<&TypeImplTrait> {
+    let Type::Path(path) = ungroup(ty) else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    let carries = last.ident == "Result" || last.ident == "Option";
+    match ungroup(types(last).next().filter(|_| carries)?) {
+        Type::ImplTrait(ty) => Some(ty),
+        _ => None,
+    }
 }
 
 /// What becomes of a value whose type is named.

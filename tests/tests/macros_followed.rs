@@ -243,6 +243,92 @@ items
     );
 }
 
+#[derive(Debug)]
+struct Refused;
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("refused")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[span]
+fn stream_or_error(last: u32) -> Result<impl Stream<Item = Result<u32, String>>, Refused> {
+    if last == 0 {
+        return Err(Refused);
+    }
+    Ok(futures::stream::iter(0..last).map(|n| {
+        let checked: u32 = n.to_string().parse().map_err(|_| "no number")?;
+        Ok(seen(checked))
+    }))
+}
+
+#[span]
+async fn stream_or_error_later(last: &u32) -> Result<impl Stream<Item = u32> + use<>, Refused> {
+    let last = *last;
+    if last == 0 {
+        Err(Refused)?;
+    }
+    Ok(futures::stream::iter(0..last))
+}
+
+#[span]
+fn some_numbers((last, _): (u32, u8)) -> Option<impl Iterator<Item = u32>> {
+    (last > 0).then(|| 0..last)
+}
+
+#[agent]
+async fn agent_or_error(last: u32) -> Result<impl Stream<Item = u32>, Refused> {
+    let last = (last > 0).then_some(last).ok_or(Refused)?;
+    Ok(futures::stream::iter(0..last))
+}
+
+#[test]
+fn a_stream_inside_of_a_result_is_followed_if_there_is_one() {
+    let ((), captured) = capture(|| {
+        assert_eq!(block_on(stream_or_error(1).unwrap().count()), 1);
+        assert!(stream_or_error(0).is_err());
+        assert_eq!(
+            block_on(async { stream_or_error_later(&2).await.unwrap().count().await }),
+            2
+        );
+        drop(block_on(stream_or_error_later(&3)).unwrap());
+        assert!(block_on(stream_or_error_later(&0)).is_err());
+        assert_eq!(some_numbers((2, 0)).unwrap().sum::<u32>(), 1);
+        assert!(some_numbers((0, 1)).is_none());
+        assert_eq!(
+            block_on(async { agent_or_error(1).await.unwrap().count().await }),
+            1
+        );
+        assert!(block_on(agent_or_error(0)).is_err());
+    });
+    assert_eq!(
+        captured.tree(),
+        "stream_or_error
+  stream_or_error [span] ok {\"last\":1} -> [0]
+    seen [tool] ok {\"n\":0} -> 0
+stream_or_error
+  stream_or_error [span] error {\"last\":0} !! macros_followed::Refused: refused
+stream_or_error_later
+  stream_or_error_later [span] ok {\"last\":2} -> [0,1]
+stream_or_error_later
+  stream_or_error_later [span] cancelled {\"last\":3}
+stream_or_error_later
+  stream_or_error_later [span] error {\"last\":0} !! macros_followed::Refused: refused
+some_numbers
+  some_numbers [span] ok {\"last\":2} -> [0,1]
+some_numbers
+  some_numbers [span] ok {\"last\":0}
+agent_or_error
+  agent_or_error [agent] ok {\"last\":1} -> [0]
+agent_or_error
+  agent_or_error [agent] error {\"last\":0} !! macros_followed::Refused: refused
+"
+    );
+}
+
 #[span]
 async fn stream_later(last: u32) -> impl Stream<Item = u32> {
     std::future::ready(()).await;

@@ -89,7 +89,7 @@ impl<B: Begin> Late<B> {
 /// The span of an `async fn` before its future is made.
 #[derive(Clone, Copy)]
 pub struct Async {
-    site: SiteText,
+    pub(super) site: SiteText,
     with_input: bool,
 }
 
@@ -101,7 +101,7 @@ impl Async {
     }
 
     #[inline]
-    fn starts(self) -> Starts {
+    pub(super) fn starts(self) -> Starts {
         if self.with_input {
             Starts::Inner
         } else {

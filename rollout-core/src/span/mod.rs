@@ -2,6 +2,7 @@
 
 mod ask;
 mod call;
+mod carried;
 mod emit;
 mod flushed;
 mod future;
@@ -28,6 +29,7 @@ pub use call::{
     Async, Begin, Boxed, Flushes, FlushesInPlace, FollowItems, FutureBox, ItemBox, Late, StillOpen,
     future_of, iterator_of, stream_of,
 };
+pub use carried::{Carrier, Carries, CarriesNothing};
 pub use flushed::{Flushed, FlushedInPlace};
 pub use future::{
     Instrumented, Prepared, begin, begin_with_arguments, future, future_with_input, prepare,

@@ -127,6 +127,36 @@ impl<T> serde::Serialize for Handed<T> {
     }
 }
 
+#[rollout::span(capture_output = false)]
+fn in_a_result(text: &str) -> Result<impl Iterator<Item = Result<u64, String>> + '_, String> {
+    if text.is_empty() {
+        return Err("empty".into());
+    }
+    Ok(text.split(' ').map(|word| Ok(word.parse().map_err(|_| "not a number")?)))
+}
+
+#[rollout::span(capture_output = false)]
+async fn in_a_result_later(text: &str) -> Result<impl Stream<Item = Result<u64, String>>, String> {
+    let word = text.split(' ').next().ok_or("empty")?;
+    Ok(futures::stream::once(async move { Ok(word.parse().map_err(|_| "not a number")?) }))
+}
+
+// An alias, which has the same name and carries something else.
+mod several {
+    pub type Result<T> = std::result::Result<Vec<T>, String>;
+}
+
+#[rollout::span(capture_output = false)]
+fn in_an_alias(last: u32) -> several::Result<impl Iterator<Item = u32>> {
+    Ok(vec![0..last, 0..last])
+}
+
+#[rollout::span(capture_output = false)]
+fn in_other_types() -> (Vec<impl Iterator<Item = Result<u64, String>>>, Box<impl Fn(&str) -> usize>) {
+    let items = "1 2".split(' ').map(|word| Ok(word.parse().map_err(|_| "not a number")?));
+    (vec![items], Box::new(|text: &str| text.len()))
+}
+
 #[rollout::span]
 #[expect(dead_code, reason = "lints see the function through the attribute")]
 fn unused() {}
@@ -212,6 +242,10 @@ fn main() {
     assert_eq!(block_on(Handed(|| Box::pin(async { 1 })).call()), 1);
     assert_eq!(block_on(InBlock(|| Box::pin(async { 1 })).call()), 1);
     assert!(block_on(Handed(|| Box::pin(async { 1 })).itself()).is_some());
+    assert_eq!(in_a_result("7 8").unwrap().map(Result::unwrap).sum::<u64>(), 15);
+    assert_eq!(block_on_stream(Box::pin(block_on(in_a_result_later("7")).unwrap())).count(), 1);
+    assert_eq!(in_an_alias(2).unwrap().len(), 2);
+    assert_eq!(in_other_types().1("ab") + in_other_types().0.len(), 3);
     assert_eq!(handed_on(&mut vec![1]), Some(&mut 1));
     assert_eq!(outlives_its_items(0..3).sum::<u32>(), 3);
     assert_eq!(block_on_stream(Box::pin(stream((0, 3)))).count(), 3);

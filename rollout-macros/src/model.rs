@@ -248,9 +248,10 @@ fn flow(
             keep: keeps_async(function, place),
         };
     }
-    // Another macro may still want to see the block; and there, a future fits that would not fit into a box again.
+    // There, no other box is needed, into which it may not fit; and another macro may still want to see the block.
     let where_it_stands = match gives {
-        Shape::Asked | Shape::Future => has_foreign(function),
+        Shape::Asked => true,
+        Shape::Future => has_foreign(function),
         Shape::Value => returns.unseen,
         _ => false,
     };

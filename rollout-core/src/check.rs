@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::{Config, SpoolKind};
 use crate::event::EventBatchError;
-use crate::spool::{Spool, SpoolOptions};
+use crate::spool::{Spool, SpoolOptions, runs_of};
 use crate::stats::Counters;
 
 /// What `check` found.
@@ -123,7 +123,7 @@ fn try_spool(config: &Config) -> CheckResult {
     let mut spool = Spool::open(options, Arc::new(Counters::default()));
     let lines = lines(config);
     let reader = spool.add_reader("check", false);
-    spool.append(&lines, 3);
+    spool.append(&lines, &runs_of(&lines));
     let on_disk = spool.is_on_disk();
     let read = spool.read(reader, lines.len(), 3);
     spool.advance(reader);

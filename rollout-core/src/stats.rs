@@ -13,6 +13,17 @@ const WARN_EVERY: Duration = Duration::from_secs(30);
 const MOST_CODES: usize = 32;
 
 /// Why something was lost.
+///
+/// A trace that has lost events and has others left says so itself, in the attribute `rollout.dropped` of one of its
+/// events or of a line of its own: `{"queue_full": 3}`. For what cannot be said there, these counts and the warning in
+/// the log are the only place:
+///
+/// - events that name no trace by its id, such as feedback by an external id;
+/// - what is recorded after the client has stopped, and what is in memory when it stops: nobody writes any more;
+/// - lines of a dead process that are damaged so much that their trace cannot be read;
+/// - what was in segments that somebody has damaged, as far back as it is no longer remembered whose it was (some
+///   60,000 events of traces that run at the same time, many more of traces that follow each other);
+/// - what is said of a trace, say feedback, long after another process has made room by giving up all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -30,11 +41,13 @@ pub enum DropReason {
     SpoolDamaged,
     /// An event: the other side of an exporter refused it.
     Rejected,
+    /// An event: it was in memory, and not delivered when the client stopped.
+    Undelivered,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::QueueFull,
         Self::ValueCut,
         Self::Encode,
@@ -42,6 +55,7 @@ impl DropReason {
         Self::SpoolFull,
         Self::SpoolDamaged,
         Self::Rejected,
+        Self::Undelivered,
     ];
 
     /// Its name in logs and metrics.
@@ -54,6 +68,7 @@ impl DropReason {
             Self::SpoolFull => "spool_full",
             Self::SpoolDamaged => "spool_damaged",
             Self::Rejected => "rejected",
+            Self::Undelivered => "undelivered",
         }
     }
 

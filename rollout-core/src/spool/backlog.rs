@@ -73,8 +73,8 @@ impl Backlog {
         self.folder.name()
     }
 
-    /// The next lines; none when all is handed over.
-    pub(crate) fn read(&mut self, bytes: usize, events: u64) -> Option<Chunk> {
+    /// The next lines; none when all is handed over. Fails where a segment is there and cannot be read.
+    pub(crate) fn read(&mut self, bytes: usize, events: u64) -> io::Result<Option<Chunk>> {
         while let Some((number, path, end)) = self.segments.front().cloned() {
             let offset = match self.position.segment.cmp(&number) {
                 std::cmp::Ordering::Less => 0,
@@ -83,8 +83,8 @@ impl Backlog {
             };
             let chunk = match Data::File(path.clone()).read(offset, end, Limit { bytes, events }) {
                 Ok(chunk) => chunk,
-                Err(_) if !path.exists() && self.look_again() => continue,
-                // What cannot be read is nobody's any more.
+                Err(error) if path.exists() => return Err(error),
+                Err(_) if self.look_again() => continue,
                 Err(_) => Chunk::default(),
             };
             if chunk.events > 0 {
@@ -98,11 +98,11 @@ impl Backlog {
                 }
                 self.position = position;
                 self.taken = chunk.lines.len() as u64;
-                return Some(chunk);
+                return Ok(Some(chunk));
             }
             self.segments.pop_front();
         }
-        None
+        Ok(None)
     }
 
     /// A segment that is gone went for the spool's bound: what stays of it has another number. Returns whether there is

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::cursor::Position;
 use super::evict::{LEAST_AT_ONCE, MOST_AT_ONCE, Place, Plan, Source};
+use super::runs;
 use super::segment::{self, Data};
 
 /// What went.
@@ -15,6 +16,9 @@ pub(super) struct Gone {
     pub(super) lost: u64,
     /// Nothing is left.
     pub(super) all: bool,
+    /// Traces of which nothing is left, and others that have lost something: how many events.
+    pub(super) unsaid: Vec<(u128, u64)>,
+    pub(super) losses: Vec<(u128, u64)>,
 }
 
 /// Bytes that exporters of this process have read of a folder and not handed over, by their names.
@@ -64,17 +68,19 @@ pub(super) fn make_room(folder: &Path, taken: Option<&Taken>, over: u64, most: u
             let (number, data, bytes) = &segments[0];
             let from = cursors.iter().map(|(_, position)| *position).min();
             let from = from.unwrap_or(Position::START);
-            let offset = match from.segment.cmp(number) {
+            let done = match from.segment.cmp(number) {
                 std::cmp::Ordering::Less => 0,
                 std::cmp::Ordering::Equal => from.offset,
                 std::cmp::Ordering::Greater => *bytes,
             };
-            let lost = data.count(offset, *bytes).unwrap_or(0);
+            let all = data.runs(*bytes);
+            let kept = runs::lines(&data.runs(done));
             data.remove();
             if segment::path(folder, *number).exists() {
                 return gone;
             }
-            gone.lost += lost;
+            gone.lost += runs::lines(&all).saturating_sub(kept);
+            gone.losses.extend(runs::losses(&all, kept));
             gone.bytes += (*bytes).max(1);
         }
     }
@@ -94,7 +100,7 @@ fn evict(
         }
         let next = sources.get(index + 1).map_or(u64::MAX, |s| s.number);
         let Ok((_, done)) = plan.carry_out(index, *source, places, next) else {
-            return;
+            break;
         };
         if !done.changed {
             continue;
@@ -113,4 +119,5 @@ fn evict(
         gone.bytes += source.bytes.saturating_sub(done.bytes);
         gone.lost += done.lost;
     }
+    gone.unsaid.append(&mut plan.unsaid);
 }

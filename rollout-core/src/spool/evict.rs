@@ -12,7 +12,8 @@
 //!   does now is worth more than its beginning.
 //! - Segments that others write: see [`bound`](super::writer).
 //!
-//! What is said of a trace after its end, say feedback, may stay where the trace goes: it is not looked for.
+//! What is said of a trace after its end, say feedback, may stay where the trace goes: it is not looked for. What
+//! comes when the trace has gone is followed by a line that says how much is missing, as long as that is remembered.
 //!
 //! # How
 //!
@@ -78,7 +79,7 @@ pub(super) struct Plan {
     loose: Option<(usize, u64)>,
     /// Which segments have lines that go.
     touched: Vec<bool>,
-    /// Traces of which not even a mark is left, and how many events the mark told of.
+    /// Traces of which nothing is left, not even a mark, and how many events were lost of them.
     pub(super) unsaid: Vec<(u128, u64)>,
 }
 
@@ -101,9 +102,13 @@ struct Doomed {
 impl Doomed {
     /// How many events the mark is to tell of, if there is to be one.
     fn mark(&self) -> Option<u64> {
-        let whole = self.started && self.ended && !self.stays;
         let lost = self.lost + self.lost_before;
-        (lost > 0 && !whole && !self.is_only_a_mark()).then_some(lost)
+        (lost > 0 && !self.is_whole() && !self.is_only_a_mark()).then_some(lost)
+    }
+
+    /// Whether all there was of it goes, and nobody had got any.
+    fn is_whole(&self) -> bool {
+        self.started && self.ended && !self.stays
     }
 
     fn is_only_a_mark(&self) -> bool {
@@ -362,8 +367,8 @@ impl Plan {
         if doomed.lines == 0 || doomed.bytes == 0 {
             if let Some(lost) = doomed.mark() {
                 line::write_mark(line, lost, mark);
-            } else if doomed.is_only_a_mark() {
-                self.unsaid.push((trace, doomed.lost_before));
+            } else if doomed.is_only_a_mark() || doomed.is_whole() {
+                self.unsaid.push((trace, doomed.lost + doomed.lost_before));
             }
         }
         true

@@ -16,6 +16,9 @@ const MARK: &[u8] = b"{\"event_id\":\"evt_lost_";
 /// Where in a mark the number of lost events stands.
 const LOST: &[u8] = b"\"spool_full\":";
 
+/// What stands before the id of its trace.
+const TRACE: &[u8] = b"\"trace_id\":\"";
+
 /// Within so many bytes a line names its trace and its time: long values come after them.
 const HEAD: usize = 2048;
 
@@ -30,13 +33,17 @@ impl<'a> Line<'a> {
 
     /// Its trace, if it names one by its own id.
     pub(crate) fn trace(self) -> Option<u128> {
-        let id = self.text(b"\"trace_id\":\"")?;
-        let hex = || u128::from_str_radix(std::str::from_utf8(id).ok()?, 16).ok();
+        let id = self.text(TRACE)?;
         let hash = || {
             let hasher = BuildHasherDefault::<DefaultHasher>::default();
             u128::from(hasher.hash_one(id)) | 1 << 127
         };
-        Some((id.len() == 32).then(hex).flatten().unwrap_or_else(hash))
+        Some(hex(id).unwrap_or_else(hash))
+    }
+
+    /// The id of its trace, if it names one and it is one of ours.
+    pub(crate) fn id(self) -> Option<u128> {
+        hex(self.text(TRACE)?).filter(|id| *id != 0)
     }
 
     /// Whether it only says what was lost.
@@ -84,6 +91,13 @@ impl<'a> Line<'a> {
     }
 }
 
+fn hex(id: &[u8]) -> Option<u128> {
+    let text = std::str::from_utf8(id).ok()?;
+    (id.len() == 32)
+        .then(|| u128::from_str_radix(text, 16).ok())
+        .flatten()
+}
+
 /// How many of these lines are marks.
 pub(super) fn marks(lines: &[u8]) -> u64 {
     let lines = lines.split_inclusive(|byte| *byte == b'\n');
@@ -92,7 +106,7 @@ pub(super) fn marks(lines: &[u8]) -> u64 {
 
 /// Appends the line that says of a trace how many of its events were given up: in the place of `last`, the last of them.
 pub(super) fn write_mark(last: Line<'_>, lost: u64, out: &mut Vec<u8>) {
-    let Some(trace) = last.text(b"\"trace_id\":\"") else {
+    let Some(trace) = last.text(TRACE) else {
         return;
     };
     out.extend_from_slice(MARK);

@@ -31,6 +31,9 @@
 //!   traces go, those of dead writers first, and what somebody was still to get of them is counted
 //!   as lost; where a part of such a trace is elsewhere or yet to come, a line says how much is
 //!   missing. Which and how exactly: see [`evict`] and [`writer::bound`](writer).
+//! - **Damage.** Of a living writer's segment that somebody cuts or removes, what nobody had got is counted as lost and
+//!   said in its traces. A dead writer's lines that are no JSON are left out, counted and, where their trace can be
+//!   read, said; a segment that cannot be read stays.
 //! - **Rewriting.** What stays of a segment of which something goes is written to a file beside it
 //!   that is renamed to the next number (2, 1002, …) before the old file is removed.
 //!
@@ -41,10 +44,11 @@
 //!
 //! Where no disk can be written, or with `spool = "memory"`, segments are kept in memory and
 //! bounded by `max_queue_bytes`. A disk that comes back is used again: what is in memory is
-//! written out first.
+//! written out first. What is in memory at the end is lost, and counted.
 
 mod backlog;
 mod cursor;
+pub(crate) mod damage;
 mod dead;
 mod evict;
 mod folder;
@@ -54,10 +58,12 @@ mod model;
 #[cfg(test)]
 mod model_bound;
 mod others;
+mod runs;
 mod segment;
 mod writer;
 
 pub(crate) use self::backlog::{Backlog, adopt};
 pub(crate) use self::folder::forked;
 pub(crate) use self::line::{Line, MARK_PREFIX};
+pub(crate) use self::runs::{Run, of as runs_of, push as push_run};
 pub(crate) use self::writer::{Spool, SpoolOptions};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Spool, SpoolOptions, adopt, segment};
+use super::{Spool, SpoolOptions, adopt, runs, segment};
 use crate::config::SpoolKind;
 use crate::stats::Counters;
 
@@ -118,7 +118,7 @@ impl<'a> World<'a> {
             let process = self.process();
             self.model.appended[process].push(number);
         }
-        self.spool.append(&lines, lengths.len() as u64);
+        self.spool.append(&lines, &runs::of(&lines));
     }
 
     /// Dies with the end of the last write missing.
@@ -178,7 +178,7 @@ impl<'a> World<'a> {
                 .iter()
                 .position(|name| *name == backlog.exporter())
                 .unwrap();
-            while let Some(chunk) = backlog.read(8000, 7) {
+            while let Some(chunk) = backlog.read(8000, 7).unwrap() {
                 for number in numbers(&chunk.lines) {
                     let process = self
                         .model

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Spool, SpoolOptions};
+use super::{Spool, SpoolOptions, runs};
 use crate::config::SpoolKind;
 use crate::stats::{Counters, DropReason};
 
@@ -119,7 +119,8 @@ impl World {
             "x".repeat(bytes)
         );
         self.lines.push((trace, kind));
-        self.spool.append(line.as_bytes(), 1);
+        self.spool
+            .append(line.as_bytes(), &runs::of(line.as_bytes()));
     }
 
     fn run(&mut self, step: Step) {

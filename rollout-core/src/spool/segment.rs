@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::runs::{self, Run};
+
 /// The end of a segment's file name.
 const EXTENSION: &str = "ndjson";
 
@@ -101,21 +103,22 @@ impl Data {
         }
     }
 
-    /// How many lines there are from `offset` to `end`.
-    pub(crate) fn count(&self, offset: u64, end: u64) -> io::Result<u64> {
-        let (mut offset, mut total) = (offset, 0);
+    /// Whose the lines are up to `end`, as far as they can be read.
+    pub(super) fn runs(&self, end: u64) -> Vec<Run> {
+        let (mut offset, mut runs) = (0, Vec::new());
         let limit = Limit {
             bytes: 1 << 20,
             events: u64::MAX,
         };
-        loop {
-            let chunk = self.read(offset, end, limit)?;
-            if chunk.events == 0 {
-                return Ok(total);
+        while let Ok(chunk) = self.read(offset, end, limit)
+            && chunk.events > 0
+        {
+            for run in runs::of(&chunk.lines) {
+                runs::push(&mut runs, run);
             }
-            total += chunk.events;
             offset += chunk.lines.len() as u64;
         }
+        runs
     }
 }
 

@@ -15,9 +15,10 @@ use super::dead::Taken;
 use super::folder::Folder;
 use super::line;
 use super::others::Others;
+use super::runs::{self, Rest, Run};
 use super::segment::{self, Data};
 use crate::config::SpoolKind;
-use crate::stats::Counters;
+use crate::stats::{Counters, DropReason};
 
 /// Where the next segment begins, at most and at least.
 const SEGMENT_BYTES: u64 = 8 << 20;
@@ -28,6 +29,9 @@ const LOOK_AT_DISK: Duration = Duration::from_secs(1);
 
 /// A disk that has worked for so long and fails again is worth another warning.
 const NEW_OUTAGE: Duration = Duration::from_mins(1);
+
+/// Runs that are remembered at most, so that it can be told who has lost what.
+const MOST_RUNS: usize = 64 * 1024;
 
 /// What a spool needs to know.
 #[derive(Clone, Debug)]
@@ -53,6 +57,8 @@ struct Segment {
     /// How many lines were appended before it, and to it; some may have gone since.
     lines_before: u64,
     appended: u64,
+    /// Whose its lines are; `None` where that is not remembered.
+    runs: Option<Vec<Run>>,
 }
 
 impl Segment {
@@ -108,8 +114,10 @@ pub(crate) struct Spool {
     /// Folders of dead writers whose locks this process holds, and what is under way of them.
     adopted: HashMap<PathBuf, Taken>,
     others: Others,
-    /// Traces of which not even a mark is left, and how many events the mark told of.
+    /// Traces of which nothing is left, not even a mark, and how many events were lost of them.
     unsaid: HashMap<u128, u64>,
+    /// What traces have lost that the spool cannot say in the place of what went.
+    losses: Vec<(u128, DropReason, u64)>,
 }
 
 impl Spool {
@@ -132,6 +140,7 @@ impl Spool {
             adopted: HashMap::new(),
             others: Others::default(),
             unsaid: HashMap::new(),
+            losses: Vec::new(),
         };
         if spool.options.kind == SpoolKind::Disk {
             match Folder::create(&spool.options.dir, spool.options.keep) {
@@ -191,24 +200,30 @@ impl Spool {
         }
     }
 
-    /// Appends lines that only say what was lost.
-    pub(crate) fn append_marks(&mut self, lines: &[u8], marks: u64) {
-        self.append_lines(lines, 0, marks);
+    /// What traces have lost since the last call that is yet to be said.
+    pub(crate) fn take_losses(&mut self) -> Vec<(u128, DropReason, u64)> {
+        std::mem::take(&mut self.losses)
     }
 
-    /// Appends whole lines, `events` of them.
-    pub(crate) fn append(&mut self, lines: &[u8], events: u64) {
+    /// Appends lines that only say what was lost.
+    pub(crate) fn append_marks(&mut self, lines: &[u8], marks: u64) {
+        self.append_lines(lines, &[Run::of_nobody(marks)], marks);
+    }
+
+    /// Appends whole lines, whose these are.
+    pub(crate) fn append(&mut self, lines: &[u8], runs: &[Run]) {
         self.look_around();
-        if self.unsaid.is_empty() {
-            self.append_lines(lines, events, 0);
+        if self.has_unsaid(runs) {
+            let (lines, runs, marks) = self.say(lines, runs);
+            self.append_lines(&lines, &runs, marks);
         } else {
-            let (lines, marks) = self.say(lines);
-            self.append_lines(&lines, events, marks);
+            self.append_lines(lines, runs, 0);
         }
     }
 
-    fn append_lines(&mut self, lines: &[u8], events: u64, marks: u64) {
-        let (mut lines, mut left) = (lines, events + marks);
+    fn append_lines(&mut self, lines: &[u8], runs: &[Run], marks: u64) {
+        let mut left = runs::lines(runs);
+        let (mut lines, mut runs) = (lines, Rest::new(runs));
         while !lines.is_empty() {
             let room = self.room();
             let (part, count) = if lines.len() as u64 <= room {
@@ -217,7 +232,7 @@ impl Spool {
                 head(lines, room)
             };
             let marks = if marks == 0 { 0 } else { line::marks(part) };
-            self.append_part(part, count, marks);
+            self.append_part(part, count, marks, &mut runs);
             lines = &lines[part.len()..];
             left = left.saturating_sub(count);
         }
@@ -247,7 +262,7 @@ impl Spool {
         (bound / 8 / writers).clamp(LEAST_SEGMENT_BYTES, SEGMENT_BYTES)
     }
 
-    fn append_part(&mut self, lines: &[u8], count: u64, marks: u64) {
+    fn append_part(&mut self, lines: &[u8], count: u64, marks: u64, runs: &mut Rest<'_>) {
         let events = count - marks.min(count);
         let length = lines.len() as u64;
         let most = self.segment_bytes();
@@ -278,6 +293,9 @@ impl Spool {
             last.lines += count;
             last.marks += marks;
             last.appended += count;
+            if let Some(of_segment) = &mut last.runs {
+                runs.take(count, of_segment);
+            }
         }
         self.lines += count;
         self.said += marks;
@@ -318,8 +336,21 @@ impl Spool {
             marks: 0,
             lines_before: self.lines,
             appended: 0,
+            runs: Some(Vec::new()),
         });
         self.remove_finished();
+        self.forget_runs();
+    }
+
+    /// Whose the oldest lines are is not remembered for ever.
+    fn forget_runs(&mut self) {
+        let mut count = 0;
+        for segment in self.segments.iter_mut().rev() {
+            count += segment.runs.as_ref().map_or(0, Vec::len);
+            if count > MOST_RUNS {
+                segment.runs = None;
+            }
+        }
     }
 
     /// After a write that broke off: what follows the last whole line goes, where it can.
@@ -400,8 +431,15 @@ impl Spool {
     }
 
     /// The end of the client: with nothing left for anybody the folder goes, else it waits for
-    /// the next process.
+    /// the next process. What is in memory goes to the disk if that can be written by now; if not, it is lost.
     pub(crate) fn close(&mut self) {
+        let in_memory = |s: &Segment| matches!(s.data, Data::Memory(_)) && s.bytes > 0;
+        if self.segments.iter().any(in_memory) {
+            self.look_at_disk();
+        }
+        while let Some(index) = self.segments.iter().position(in_memory) {
+            self.discard(index, DropReason::Undelivered);
+        }
         self.file = None;
         let Some(folder) = self.folder.take() else {
             return;

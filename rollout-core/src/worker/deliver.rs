@@ -6,9 +6,11 @@
 mod back_off;
 mod runner;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt as _;
@@ -19,11 +21,11 @@ use tokio::time::Instant;
 use self::runner::{Pace, Runner};
 use crate::config::{Config, ExporterKind, SpoolKind};
 use crate::export::{Batch, Exporter};
-use crate::spool::{Backlog, Line, Spool, SpoolOptions};
-use crate::stats::{Counters, FlushReport};
+use crate::spool::{Backlog, Line, Run, Spool, SpoolOptions, damage};
+use crate::stats::{Counters, DropReason, FlushReport};
 
-/// Traces that are remembered at most because events of theirs were refused.
-const MOST_REFUSED: usize = 4096;
+/// Traces that are remembered at most because they have lost something.
+const MOST_LOSSES: usize = 4096;
 
 /// The spool and its exporters.
 ///
@@ -42,8 +44,10 @@ struct Shared {
     /// Bumped whenever an exporter has come further, or stopped.
     progress: watch::Sender<u64>,
     exporters: Mutex<Vec<Status>>,
-    /// Traces of which events were refused, and how many, while the worker has not been told.
-    refused_of: Mutex<Vec<(u128, u64)>>,
+    /// What traces have lost, and why, while the worker has not been told.
+    losses: Mutex<Vec<(u128, DropReason, u64)>>,
+    /// Damaged lines of dead writers that are counted.
+    damaged: (Mutex<HashSet<u64>>, RandomState),
     /// Whether dead writers' folders are looked for.
     adopts: bool,
     config: Config,
@@ -112,7 +116,8 @@ impl Delivery {
             signal: watch::Sender::default(),
             progress: watch::Sender::default(),
             exporters: Mutex::new(statuses),
-            refused_of: Mutex::default(),
+            losses: Mutex::default(),
+            damaged: Default::default(),
             adopts: config.spool() == SpoolKind::Disk,
             config: config.clone(),
         });
@@ -133,19 +138,19 @@ impl Delivery {
         Self { shared, tasks }
     }
 
-    /// Appends `events` whole lines. Never waits for the network.
-    pub(crate) fn append(&mut self, lines: &[u8], events: u32) {
+    /// Appends whole lines, whose these are. Never waits for the network.
+    pub(crate) fn append(&mut self, lines: &[u8], runs: &[Run]) {
         let (total, lost) = {
             let mut spool = self.shared.spool();
             let before = spool.lost();
-            if events > 0 {
-                spool.append(lines, u64::from(events));
-            } else {
+            if runs.is_empty() {
                 spool.look_around();
+            } else {
+                spool.append(lines, runs);
             }
             (spool.lines(), spool.lost() > before)
         };
-        if events > 0 {
+        if !runs.is_empty() {
             self.shared
                 .signal
                 .send_modify(|signal| signal.lines = total);
@@ -169,14 +174,11 @@ impl Delivery {
             .send_modify(|signal| signal.lines = total);
     }
 
-    /// Traces of which the other sides have refused events since the last call, and how many.
-    pub(crate) fn take_refused(&self) -> Vec<(u128, u64)> {
-        let mut refused = self
-            .shared
-            .refused_of
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *refused)
+    /// What traces have lost on their way since the last call, and why.
+    pub(crate) fn take_losses(&self) -> Vec<(u128, DropReason, u64)> {
+        let mut losses = self.shared.spool().take_losses();
+        losses.append(&mut self.shared.losses());
+        losses
     }
 
     /// Asks the exporters to send what is spooled now without waiting for full batches.
@@ -210,9 +212,9 @@ impl Delivery {
             let _ = task.await;
         }
         let timed_out = report.timed_out;
+        self.shared.spool().close();
         report = self.shared.report();
         report.timed_out = timed_out;
-        self.shared.spool().close();
         self.shared.counters.tell_losses(true);
         report
     }
@@ -300,25 +302,49 @@ impl Shared {
             .adopted_taken(backlog.path(), backlog.exporter(), backlog.taken());
     }
 
-    /// Events of ours were refused.
-    fn refused(&self, reader: usize, batch: &Batch) {
-        let mut of = self
-            .refused_of
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn losses(&self) -> MutexGuard<'_, Vec<(u128, DropReason, u64)>> {
+        self.losses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These lines are lost, so their traces are to say so. What is lost of marks is not said.
+    fn lost<'a>(&self, reason: DropReason, lines: impl Iterator<Item = Line<'a>>) -> u64 {
+        let mut losses = self.losses();
         let mut count = 0;
-        for line in batch.events().map(Line::new).filter(|line| !line.is_mark()) {
+        for line in lines.filter(|line| !line.is_mark()) {
             count += 1;
-            let room = of.len() < MOST_REFUSED;
-            match (line.trace(), of.last_mut()) {
-                (Some(trace), Some((last, refused))) if *last == trace => *refused += 1,
-                (Some(trace), _) if room => of.push((trace, 1)),
+            let room = losses.len() < MOST_LOSSES;
+            match (line.id(), losses.last_mut()) {
+                (Some(trace), Some((last, why, lost))) if (*last, *why) == (trace, reason) => {
+                    *lost += 1;
+                }
+                (Some(trace), _) if room => losses.push((trace, reason, 1)),
                 _ => {}
             }
         }
-        drop(of);
+        count
+    }
+
+    /// Lines that a dead writer has left are damaged. Each exporter that reads them finds them, and it is counted once.
+    fn damaged(&self, folder: &Path, found: &damage::Found) {
+        let (known, hasher) = &self.damaged;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_LOSSES {
+            known.clear();
+        }
+        let new = found
+            .damaged
+            .iter()
+            .filter(|line| known.insert(hasher.hash_one((folder, line))));
+        let lost = self.lost(DropReason::SpoolDamaged, new.map(|line| Line::new(line)));
+        self.counters.dropped(DropReason::SpoolDamaged, lost);
+    }
+
+    /// Events of ours, or of a dead writer, were refused.
+    fn refused(&self, reader: usize, batch: &Batch, adopted: bool) {
+        let count = self.lost(DropReason::Rejected, batch.events().map(Line::new));
         let mut statuses = self.statuses();
-        if let Some(status) = statuses.iter_mut().find(|s| s.reader == reader) {
+        let status = statuses.iter_mut().find(|s| s.reader == reader);
+        if let Some(status) = status.filter(|_| !adopted) {
             status.refused += count;
         }
     }

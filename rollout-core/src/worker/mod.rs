@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::error::FlushError;
 use crate::export::Exporter;
 use crate::queue::{LaneReader, Lanes, RecordBuffer};
+use crate::spool::{self, Run};
 use crate::stats::{Counters, DropReason, FlushReport};
 
 /// How often the queues are looked at while the program records.
@@ -170,6 +171,7 @@ fn run(start: Start) {
                 readers: Vec::new(),
                 records: RecordBuffer::default(),
                 lines: Vec::new(),
+                runs: Vec::new(),
                 encoder,
                 counters,
             },
@@ -249,6 +251,8 @@ struct Drain {
     readers: Vec<LaneReader>,
     records: RecordBuffer,
     lines: Vec<u8>,
+    /// Whose the lines are.
+    runs: Vec<Run>,
     encoder: Encoder,
     counters: Arc<Counters>,
 }
@@ -285,7 +289,7 @@ impl Drain {
             behind = read_to;
             let complete = read_to == u64::MAX;
             if self.records.is_empty() {
-                delivery.append(&[], 0);
+                delivery.append(&[], &[]);
                 self.say_losses(delivery);
                 return found;
             }
@@ -312,8 +316,8 @@ impl Drain {
         for (trace, events) in self.lanes.take_losses() {
             self.encoder.lost(trace, DropReason::QueueFull, events);
         }
-        for (trace, events) in delivery.take_refused() {
-            self.encoder.lost(trace, DropReason::Rejected, events);
+        for (trace, reason, events) in delivery.take_losses() {
+            self.encoder.lost(trace, reason, events);
         }
     }
 
@@ -324,6 +328,7 @@ impl Drain {
         self.note_losses(delivery);
         self.lines.clear();
         self.lines.shrink_to(LINES_KEPT);
+        self.runs.clear();
         let mut events = 0;
         for (record, payload) in self.records.up_to(to) {
             let whole = self.lines.len();
@@ -333,6 +338,9 @@ impl Drain {
                 catch_unwind(AssertUnwindSafe(|| encoder.encode(record, payload, lines)))
             {
                 events += encoded.events;
+                if encoded.events > 0 {
+                    spool::push_run(&mut self.runs, encoded.run(record.trace));
+                }
                 if encoded.homeless {
                     self.counters.dropped(DropReason::Encode, 1);
                 }
@@ -350,6 +358,6 @@ impl Drain {
         }
         self.records.drop_up_to(to);
         self.counters.recorded(u64::from(events));
-        delivery.append(&self.lines, events);
+        delivery.append(&self.lines, &self.runs);
     }
 }

@@ -14,11 +14,13 @@ use crate::spool::evict::{LEAST_AT_ONCE, MOST_AT_ONCE, Place, Plan, Source};
 use crate::spool::folder::{self, Folder};
 use crate::spool::line::{self, Line};
 use crate::spool::others::first_written;
+use crate::spool::runs::{self, Rest, Run};
 use crate::spool::segment::Data;
 use crate::stats::DropReason;
 
-/// Traces that are remembered at most because not even a mark is left of them.
-const MOST_UNSAID: usize = 4096;
+/// Traces that are remembered at most because nothing is left of them, and because something is to be said of them.
+const MOST_UNSAID: usize = 32 * 1024;
+const MOST_LOSSES: usize = 4096;
 
 /// Which segments a bound is about.
 type Which = fn(&Segment) -> bool;
@@ -156,29 +158,41 @@ impl Spool {
                 }
             }
         }
-        for (trace, lost) in plan.unsaid {
+        self.remember_unsaid(plan.unsaid);
+        self.lost += lost;
+        self.counters.dropped(DropReason::SpoolFull, lost);
+    }
+
+    fn remember_unsaid(&mut self, gone: Vec<(u128, u64)>) {
+        for (trace, lost) in gone {
             if self.unsaid.len() >= MOST_UNSAID {
                 let any = self.unsaid.keys().next().copied();
                 any.map(|any| self.unsaid.remove(&any));
             }
             *self.unsaid.entry(trace).or_default() += lost;
         }
-        self.lost += lost;
-        self.counters.dropped(DropReason::SpoolFull, lost);
     }
 
-    /// Lines with, after the first of each trace of which not even a mark is left, that mark; and how many marks.
-    pub(super) fn say(&mut self, lines: &[u8]) -> (Vec<u8>, u64) {
-        let (mut said, mut marks) = (Vec::with_capacity(lines.len()), 0);
+    /// Whether any of these traces has lost all that there was of it, so that its next line is to say so.
+    pub(super) fn has_unsaid(&self, runs: &[Run]) -> bool {
+        !self.unsaid.is_empty() && runs.iter().any(|run| self.unsaid.contains_key(&run.trace))
+    }
+
+    /// Lines with, after the first of each such trace, a mark; whose these are, and how many marks.
+    pub(super) fn say(&mut self, lines: &[u8], runs: &[Run]) -> (Vec<u8>, Vec<Run>, u64) {
+        let (mut said, mut runs_said, mut marks) = (Vec::with_capacity(lines.len()), Vec::new(), 0);
+        let mut rest = Rest::new(runs);
         for text in lines.split_inclusive(|byte| *byte == b'\n') {
             said.extend_from_slice(text);
-            let line = Line::new(text);
-            if let Some(lost) = line.trace().and_then(|trace| self.unsaid.remove(&trace)) {
-                line::write_mark(line, lost, &mut said);
+            rest.take(1, &mut runs_said);
+            let trace = runs_said.last().map_or(0, |run| run.trace);
+            if let Some(lost) = self.unsaid.remove(&trace) {
+                line::write_mark(Line::new(text), lost, &mut said);
+                runs::push(&mut runs_said, Run::of_nobody(1));
                 marks += 1;
             }
         }
-        (said, marks)
+        (said, runs_said, marks)
     }
 
     fn places(&self) -> Vec<Place> {
@@ -207,6 +221,7 @@ impl Spool {
         segment.bytes = done.bytes;
         segment.lines = done.lines;
         segment.marks = done.marks;
+        segment.runs = None;
         for (reader, to) in self.readers.iter_mut().zip(&done.places) {
             if let Some((bytes, lines)) = to {
                 reader.position = Position {
@@ -260,7 +275,7 @@ impl Spool {
     /// Removes the oldest traces of dead writers until `over` bytes are free; how many were.
     fn shrink_dead(&mut self, over: u64, most: u64) -> u64 {
         let over = over.min(self.others.dead_bytes());
-        let mut freed = 0;
+        let (mut freed, mut unsaid, mut losses) = (0, Vec::new(), Vec::new());
         if over > 0 {
             for (path, lock) in self.dead_writers() {
                 if freed >= over {
@@ -270,12 +285,16 @@ impl Spool {
                 let gone = dead::make_room(&path, taken, over - freed, most);
                 freed += gone.bytes;
                 self.counters.dropped(DropReason::SpoolFull, gone.lost);
+                unsaid.extend(gone.unsaid);
+                losses.extend(gone.losses);
                 if let Some(folder) = lock.filter(|_| gone.all) {
                     folder.remove();
                 }
             }
             self.others.freed(freed);
         }
+        self.remember_unsaid(unsaid);
+        self.tell(DropReason::SpoolFull, losses);
         freed
     }
 
@@ -283,9 +302,17 @@ impl Spool {
     pub(super) fn discard(&mut self, index: usize, reason: DropReason) {
         let segment = &self.segments[index];
         let done = self.readers.iter().map(|r| r.lines_of(segment)).min();
-        let lost = (segment.lines.saturating_sub(done.unwrap_or(0))).saturating_sub(segment.marks);
+        let done = done.unwrap_or(0);
+        let lost = (segment.lines.saturating_sub(done)).saturating_sub(segment.marks);
+        let losses = match &segment.runs {
+            Some(runs) => runs::losses(runs, done),
+            // What of it can be read.
+            None => runs::losses(&segment.data.runs(segment.bytes), done),
+        };
         self.lost += lost;
         self.counters.dropped(reason, lost);
+        self.tell(reason, losses);
+        let segment = &self.segments[index];
         if index + 1 == self.segments.len() {
             self.file = None;
         }
@@ -300,6 +327,14 @@ impl Spool {
             }
         }
         self.drop_segment(index);
+    }
+
+    /// Has it said of traces what they have lost.
+    fn tell(&mut self, reason: DropReason, losses: Vec<(u128, u64)>) {
+        let room = MOST_LOSSES.saturating_sub(self.losses.len());
+        let losses = losses.into_iter().take(room);
+        self.losses
+            .extend(losses.map(|(trace, lost)| (trace, reason, lost)));
     }
 
     fn drop_segment(&mut self, index: usize) {

@@ -1,6 +1,7 @@
 //! One exporter's task: reads the spool, makes batches, hands them over, moves on.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::{Shared, Signal};
 use crate::config::Config;
 use crate::error::ExportError;
 use crate::export::{Batch, Exporter, Receipt, Rejection};
-use crate::spool::{self, Backlog};
+use crate::spool::{self, Backlog, damage};
 
 /// A batch closes at this size, whatever its events.
 const BATCH_BYTES: usize = 1 << 20;
@@ -55,6 +56,8 @@ pub(super) struct Runner {
     /// Codes of refusal that were told.
     told: BTreeSet<String>,
     backlog: VecDeque<Backlog>,
+    /// Folders of dead writers that cannot be read, and that was told.
+    unreadable: BTreeSet<PathBuf>,
     look_for_backlog: Instant,
 }
 
@@ -130,6 +133,7 @@ impl Runner {
             failing: false,
             told: BTreeSet::new(),
             backlog: VecDeque::new(),
+            unreadable: BTreeSet::new(),
             look_for_backlog: Instant::now() + LOOK_FOR_BACKLOG,
         }
     }
@@ -222,26 +226,43 @@ impl Runner {
         let Some(backlog) = self.backlog.front_mut() else {
             return Ok(());
         };
-        if let Some(chunk) = backlog.read(BATCH_BYTES, events) {
-            let writer = backlog.writer();
-            self.shared.under_way(backlog);
-            self.hand_over(Batch::from_lines(&chunk.lines).of_writer(writer), true)
-                .await?;
-            if let Some(backlog) = self.backlog.front_mut() {
-                if let Err(error) = backlog.advance() {
-                    log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
-                }
+        match backlog.read(BATCH_BYTES, events) {
+            Ok(Some(chunk)) => {
+                let writer = backlog.writer();
                 self.shared.under_way(backlog);
+                let found = damage::look(chunk.lines);
+                self.shared.damaged(backlog.path(), &found);
+                self.hand_over(Batch::from_lines(&found.lines).of_writer(writer), true)
+                    .await?;
+                if let Some(backlog) = self.backlog.front_mut() {
+                    if let Err(error) = backlog.advance() {
+                        log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
+                    }
+                    self.shared.under_way(backlog);
+                }
+                return Ok(());
             }
-        } else {
-            let writer = backlog.writer();
-            self.tell_gone(writer).await?;
-            if let Some(backlog) = self.backlog.pop_front() {
-                backlog.finish();
+            Ok(None) => {
+                let writer = backlog.writer();
+                self.tell_gone(writer).await?;
+                if let Some(backlog) = self.backlog.pop_front() {
+                    backlog.finish();
+                }
             }
-            self.shared
-                .set_backlog(self.reader, !self.backlog.is_empty());
+            Err(error) => {
+                // It stays, for a process that can read it.
+                if let Some(backlog) = self.backlog.pop_front()
+                    && self.unreadable.insert(backlog.path().to_owned())
+                {
+                    self.shared.counters.warn(format_args!(
+                        "cannot read what an earlier process has left in {}: {error}; it stays there",
+                        backlog.path().display()
+                    ));
+                }
+            }
         }
+        self.shared
+            .set_backlog(self.reader, !self.backlog.is_empty());
         Ok(())
     }
 
@@ -350,9 +371,7 @@ impl Runner {
     fn reject(&mut self, adopted: bool, code: &str, reason: &str, batch: &Batch) {
         let count = batch.len() as u64;
         self.shared.counters.rejected(&self.name, code, count);
-        if !adopted {
-            self.shared.refused(self.reader, batch);
-        }
+        self.shared.refused(self.reader, batch, adopted);
         if self.told.len() < 32 && self.told.insert(code.into()) {
             let name = &self.name;
             self.shared.counters.warn(format_args!(

@@ -27,7 +27,7 @@ use crate::fork;
 use crate::queue::Record;
 use crate::site::CallSite;
 use crate::span::record::{EndStatus, Field, RecordKind, WITH_LATER, WITH_TRACE, fields};
-use crate::spool::MARK_PREFIX;
+use crate::spool::{MARK_PREFIX, Run};
 use crate::stats::DropReason;
 
 /// What a program says of itself on every event, as JSON.
@@ -84,6 +84,21 @@ pub(crate) struct Encoded {
     pub(crate) cut_values: u32,
     /// It belongs to no trace, so that the protocol has no place for it.
     pub(crate) homeless: bool,
+    /// Whether the beginning of its trace is among the lines, and the end.
+    starts: bool,
+    ends: bool,
+}
+
+impl Encoded {
+    /// Whose the lines are.
+    pub(crate) fn run(&self, trace: u128) -> Run {
+        Run {
+            trace,
+            lines: self.events,
+            starts: self.starts,
+            ends: self.ends,
+        }
+    }
 }
 
 impl Draft<'_> {
@@ -253,8 +268,11 @@ impl Encoder {
             }
             _ => {}
         }
+        let (mut starts, mut ends) = (false, false);
         let mut write = |event_type| {
             draft.event_type = event_type;
+            starts |= event_type == "trace.start";
+            ends |= event_type == "trace.end";
             self.line(kind, &draft, out);
         };
         let with_trace = record.flags & WITH_TRACE != 0;
@@ -294,6 +312,8 @@ impl Encoder {
             events: (self.events - before) as u32,
             cut_values: draft.cut_values.get(),
             homeless: false,
+            starts,
+            ends,
         }
     }
 

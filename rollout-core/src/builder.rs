@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::config::{Config, ExporterKind, Given, Mask, SpoolKind};
 use crate::error::ConfigError;
-use crate::export::{self, Exporter};
+use crate::export::Exporter;
 
 /// Configures a client. What is not set here comes from the environment, then from
 /// `rollout.toml`, then from the defaults; [`Config::reference`] lists them all.
@@ -112,7 +112,7 @@ impl Builder {
     }
 
     /// Adds an exporter of the program's own. Several may be added; with one, `local` is not
-    /// chosen by itself.
+    /// chosen by itself. Whether it goes along into forked children it says itself, see [`Exporter::for_child`].
     pub fn exporter(mut self, exporter: Box<dyn Exporter>) -> Self {
         self.exporters.push(exporter);
         self
@@ -262,16 +262,9 @@ impl Builder {
         })
     }
 
-    /// The configuration, and its exporters with those that the program brings. With nothing
-    /// enabled there are none.
+    /// The configuration, and the exporters that the program brings itself.
     pub(crate) fn resolve(self) -> Result<(Config, Vec<Box<dyn Exporter>>), ConfigError> {
-        let config = self.config()?;
-        let exporters = if config.enabled() {
-            export::all(&config, self.exporters)?
-        } else {
-            Vec::new()
-        };
-        Ok((config, exporters))
+        Ok((self.config()?, self.exporters))
     }
 }
 

@@ -4,7 +4,8 @@
 //! comparison. In a child, the handles of a client lead to a client that is started afresh there, with the same
 //! configuration: its own queues, worker, spool folder and ids. What the parent had not written yet is the parent's to
 //! write, and what was open when the process forked is the parent's to end. Locks of folders are given back, so that
-//! they tell of the parent only.
+//! they tell of the parent only. The exporters that settings name are made anew; those that the program brought itself
+//! make the ones that follow them, or stay with the parent, see [`Exporter::for_child`](crate::Exporter::for_child).
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -76,7 +76,10 @@ pub use crate::{
     context::{AttributesGuard, AttributesScope, WithAttributes, attributes},
     error::{ConfigError, ExportError, FlushError, IntegrationError},
     event::{EventType, Message, Usage},
-    export::{Batch, ConsoleExporter, ExportFuture, Exporter, MemoryExporter, Receipt, Rejection},
+    export::{
+        Batch, ConsoleExporter, ExportFuture, Exporter, ForChild, MemoryExporter, Receipt,
+        Rejection,
+    },
     id::{ParseIdError, SpanId, TraceId},
     span::{
         Ending, Failure, InCurrentSpan, Outcome, Span, SpanBuilder, SpanEnd, SpanUpdate,

@@ -7,6 +7,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Stdio;
 
 use rollout_tests::events::text;
@@ -123,6 +124,24 @@ fn children_of_one_moment_have_ids_of_their_own() {
     assert_eq!(whole_traces(&events), expected(&[("child", 8)]));
 }
 
+#[test]
+fn a_child_records_by_hand_too() {
+    let events = sent("by_hand");
+    let kinds: Vec<_> = events.iter().map(|e| text(e, "/event_type")).collect();
+    assert_eq!(
+        kinds,
+        [
+            "trace.start",
+            "span.start",
+            "span.end",
+            "user.signal",
+            "trace.end",
+            "feedback",
+            "identity.update"
+        ]
+    );
+}
+
 /// The lock of a folder tells of its owner, and not of the children that have a copy.
 #[test]
 fn what_a_killed_parent_has_left_is_sent_while_its_child_lives() {
@@ -153,4 +172,59 @@ fn what_a_killed_parent_has_left_is_sent_while_its_child_lives() {
         expected(&[("after", 1), ("before", 2), ("child", 1)])
     );
     drop(input);
+}
+
+/// Runs a program that brings an exporter of its own, and gives what that has delivered by then.
+#[track_caller]
+fn delivered_by_own(flavour: &str, dir: &Path) -> Vec<Value> {
+    let mut program = command(env!("CARGO_BIN_EXE_forks"), dir);
+    let ended = Program::start(program.arg(flavour)).end();
+    assert!(ended.status.success(), "{flavour}: {ended:?}");
+    let text = std::fs::read_to_string(dir.join("own")).expect("it has delivered");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+/// Folders of writers that have something left.
+fn left(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir.join("spool")).expect("a folder");
+    let folders = entries.filter(|entry| entry.as_ref().expect("an entry").path().is_dir());
+    folders.count()
+}
+
+#[test]
+fn what_an_exporter_that_stays_misses_is_sent_by_the_next_process() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let events = delivered_by_own("stays", dir.path());
+    assert_eq!(
+        whole_traces(&events),
+        expected(&[("after", 1), ("before", 1)])
+    );
+    assert_eq!(left(dir.path()), 1, "the child's");
+    let events = delivered_by_own("own", dir.path());
+    assert_eq!(
+        whole_traces(&events),
+        expected(&[("after", 1), ("before", 2), ("child", 2)])
+    );
+    assert_eq!(left(dir.path()), 0);
+}
+
+#[test]
+fn an_exporter_of_the_programs_own_can_follow_into_a_child() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let events = delivered_by_own("follows", dir.path());
+    assert_eq!(
+        whole_traces(&events),
+        expected(&[("after", 1), ("before", 1), ("child", 1), ("made", 1)])
+    );
+    assert_eq!(left(dir.path()), 0);
+}
+
+#[test]
+fn a_future_gives_up_on_a_childs_worker_in_time() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut program = command(env!("CARGO_BIN_EXE_forks"), dir.path());
+    let ended = Program::start(program.arg("patient")).end();
+    assert!(ended.status.success(), "{ended:?}");
 }

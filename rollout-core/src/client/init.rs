@@ -29,8 +29,8 @@ pub fn client() -> Option<Client> {
 impl Builder {
     /// Starts a client of its own.
     pub fn build(self) -> Result<Client, ConfigError> {
-        let (config, exporters) = self.resolve()?;
-        Ok(Client::start(config, exporters))
+        let (config, own) = self.resolve()?;
+        Client::start(config, own)
     }
 
     /// Starts the global client, which annotated functions use.

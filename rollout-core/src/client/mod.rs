@@ -26,12 +26,12 @@ use crate::capture::{KeyMatcher, SecretMask};
 use crate::check::CheckResult;
 use crate::clock::{self, Ticks};
 use crate::config::Config;
-use crate::error::FlushError;
-use crate::export::{self, Exporter};
+use crate::error::{ConfigError, FlushError};
+use crate::export::{self, Exporter, Heir};
 use crate::fork::Birth;
 use crate::site::Flush;
 use crate::stats::{Counters, FlushReport, Stats};
-use crate::worker::{self, Answer, Command, Encoder, Masks, Reply, Resource};
+use crate::worker::{self, Answer, Command, Encoder, Masks, Reply, Resource, Watch};
 
 /// How long the end of a program waits for delivery; what is not delivered by then is in the spool.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,8 +61,12 @@ pub(crate) struct Inner {
     worker: Mutex<Option<JoinHandle<()>>>,
     worker_thread: Option<ThreadId>,
     birth: Birth,
+    /// What takes the place of the program's own exporters in a forked child.
+    heirs: Vec<Heir>,
     /// In a forked child: the client that was started there.
     successor: OnceLock<Arc<Self>>,
+    /// For futures that wait for the worker.
+    watch: Arc<Watch>,
 }
 
 impl fmt::Debug for Client {
@@ -80,11 +84,16 @@ impl Client {
     }
 
     /// Starts the worker. Where the system has no thread to give, one warning says so and nothing is recorded.
-    pub(crate) fn start(config: Config, exporters: Vec<Box<dyn Exporter>>) -> Self {
+    pub(crate) fn start(config: Config, own: Vec<Box<dyn Exporter>>) -> Result<Self, ConfigError> {
         clock::start();
-        Self {
-            inner: Inner::start(config, exporters, 0),
+        if !config.enabled() {
+            let inner = Inner::start(config, Box::new(Vec::new), Vec::new(), (None, 0));
+            return Ok(Self { inner });
         }
+        let heirs = own.iter().map(|exporter| Heir::of(&**exporter)).collect();
+        let exporters = export::all(&config, own)?;
+        let inner = Inner::start(config, Box::new(|| exporters), heirs, (None, 0));
+        Ok(Self { inner })
     }
 
     /// This process's.
@@ -143,7 +152,8 @@ impl Client {
 
     /// Sends a diagnostic trace and tells what became of it. With no address set, the spool is tried instead.
     pub async fn check(&self) -> CheckResult {
-        let (reply, answer) = Reply::future(Instant::now() + self.inner.config.timeout() + GRACE);
+        let deadline = Instant::now() + self.inner.config.timeout() + GRACE;
+        let (reply, answer) = Reply::future(&self.here().watch, deadline);
         let sent = self.here().send(Command::Check(reply));
         let result = match sent {
             Ok(()) => answer.await,
@@ -190,7 +200,7 @@ impl Client {
         command: impl FnOnce(tokio::time::Instant, Reply<FlushReport>) -> Command,
     ) -> Result<Answer<FlushReport>, FlushError> {
         let deadline = Instant::now() + timeout.min(LONGEST);
-        let (reply, answer) = Reply::future(deadline + GRACE);
+        let (reply, answer) = Reply::future(&self.here().watch, deadline + GRACE);
         self.here().send(command(deadline.into(), reply))?;
         Ok(answer)
     }
@@ -208,8 +218,13 @@ impl Client {
 }
 
 impl Inner {
-    /// Starts a worker; `since` is the time from which on a forked child records, or 0.
-    fn start(config: Config, exporters: Vec<Box<dyn Exporter>>, since: Ticks) -> Arc<Self> {
+    /// Starts a worker. In a forked child: in the place of the client with this number, from this time on.
+    fn start(
+        config: Config,
+        exporters: Box<dyn FnOnce() -> Vec<Box<dyn Exporter>> + Send>,
+        heirs: Vec<Heir>,
+        place: (Option<u32>, Ticks),
+    ) -> Arc<Self> {
         let counters = Arc::new(Counters::default());
         Arc::new_cyclic(|weak| {
             let mut inner = Inner {
@@ -219,7 +234,9 @@ impl Inner {
                 worker: Mutex::new(None),
                 worker_thread: None,
                 birth: Birth::now(),
+                heirs,
                 successor: OnceLock::new(),
+                watch: Arc::default(),
             };
             if !inner.config.enabled() {
                 return inner;
@@ -231,7 +248,7 @@ impl Inner {
                 Arc::clone(&inner.counters),
                 commands,
                 weak.clone(),
-                since,
+                place,
             );
             let masks = Masks {
                 secrets: inner.config.redact_values().then(SecretMask::new).flatten(),
@@ -269,9 +286,11 @@ impl Inner {
         }
         let successor = self.successor.get_or_init(|| {
             crate::spool::forked();
-            // What the program brought itself went to the parent's worker.
-            let exporters = export::all(&self.config, Vec::new()).unwrap_or_default();
-            Self::start(self.config.clone(), exporters, clock::now())
+            let (config, heirs) = (self.config.clone(), self.heirs.clone());
+            let exporters = move || export::in_child(&config, &heirs);
+            let (config, heirs) = (self.config.clone(), self.heirs.clone());
+            let id = self.shared.as_ref().map(|shared| shared.id);
+            Self::start(config, Box::new(exporters), heirs, (id, clock::now()))
         });
         successor.here()
     }
@@ -455,7 +474,8 @@ pub(crate) fn flush_agent_async(client: u32, flush: Flush) -> Option<SpoolWait> 
     match flush {
         Flush::No => None,
         Flush::Spool => {
-            let (reply, answer) = Reply::future(Instant::now() + SPOOL_TIMEOUT);
+            let (reply, answer) =
+                Reply::future(&client.inner.watch, Instant::now() + SPOOL_TIMEOUT);
             client.inner.send(Command::Spool(reply)).ok()?;
             Some(SpoolWait::Spooled(answer))
         }

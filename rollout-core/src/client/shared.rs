@@ -43,7 +43,7 @@ impl Settings {
 /// The part of a client that threads hold on to.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// From 1; never used twice.
+    /// From 1; never used twice, but for what takes a client's place in a forked child.
     pub(crate) id: u32,
     pub(crate) settings: Settings,
     pub(crate) lanes: Arc<Lanes>,
@@ -61,18 +61,19 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 static RUNNING: RwLock<Option<HashMap<u32, Arc<Shared>>>> = RwLock::new(None);
 
 impl Shared {
-    /// A running client, found by its number from now on.
+    /// A running client, found by its number from now on. In a forked child, it has the place and the number of
+    /// another one.
     pub(super) fn start(
         settings: Settings,
         max_queue_bytes: usize,
         counters: Arc<Counters>,
         commands: Commands,
         inner: Weak<Inner>,
-        since: Ticks,
+        (place_of, since): (Option<u32>, Ticks),
     ) -> Arc<Self> {
         let lanes = Lanes::new(max_queue_bytes, Arc::clone(&counters));
         let shared = Arc::new(Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id: place_of.unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed)),
             settings,
             later: Later::new(Arc::clone(&lanes), counters),
             lanes,
@@ -82,7 +83,7 @@ impl Shared {
             birth: Birth::now(),
             since,
         });
-        if since == 0 {
+        if place_of.is_none() {
             RUNNING
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)

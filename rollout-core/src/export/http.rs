@@ -18,7 +18,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use super::{Batch, ExportFuture, Exporter, Receipt, Rejection};
+use super::{Batch, ExportFuture, Exporter, ForChild, Receipt, Rejection, child};
 use crate::config::Config;
 use crate::config::secret::{REDACTED, Secret};
 use crate::error::{ConfigError, ExportError};
@@ -44,6 +44,7 @@ pub struct HttpExporter {
     /// Where it is said that a writer is gone.
     gone: Url,
     key: Option<Secret<String>>,
+    config: Config,
     /// The body that was sent last: a retry sends the same bytes.
     body: Option<(u128, Vec<u8>)>,
 }
@@ -90,6 +91,7 @@ impl HttpExporter {
             url,
             gone,
             key: config.api_key().cloned(),
+            config: config.clone(),
             body: None,
         })
     }
@@ -185,6 +187,14 @@ impl Exporter for HttpExporter {
 
     fn resumes(&self) -> bool {
         true
+    }
+
+    fn for_child(&self) -> Option<ForChild> {
+        let config = self.config.clone();
+        Some(Arc::new(move || match Self::new(&config) {
+            Ok(exporter) => Box::new(exporter),
+            Err(_) => child::absent("http"),
+        }))
     }
 
     fn writer_gone<'a>(&'a mut self, writer: &'a str) -> ExportFuture<'a> {

@@ -5,6 +5,7 @@
 //! the spool itself, which then keeps its segments (see `spool`).
 
 mod batch;
+mod child;
 mod console;
 #[cfg(feature = "http")]
 mod http;
@@ -15,6 +16,8 @@ use std::pin::Pin;
 
 pub use self::batch::Batch;
 pub(crate) use self::batch::uuid;
+pub use self::child::ForChild;
+pub(crate) use self::child::{Heir, in_child};
 pub use self::console::ConsoleExporter;
 #[cfg(feature = "http")]
 pub use self::http::HttpExporter;
@@ -43,6 +46,17 @@ pub trait Exporter: Send + 'static {
     /// an exporter of this name. If so, its cursor is kept on disk.
     fn resumes(&self) -> bool {
         false
+    }
+
+    /// What makes the exporter that takes this one's place in a forked child (Unix).
+    ///
+    /// Asked for when the client starts, and called in each child that records, on the thread of the worker there. A
+    /// child has no other threads of its parent's than the one that forked: what is made must use no lock, connection,
+    /// thread or runtime that was there before. Without it, the child says once in the log that this exporter does not follow,
+    /// and what it records stays in the spool, for the next process that has an exporter of this name that
+    /// [`resumes`](Exporter::resumes).
+    fn for_child(&self) -> Option<ForChild> {
+        None
     }
 
     /// Says that a process has ended without a word, and that all it recorded is handed over: what it left open will

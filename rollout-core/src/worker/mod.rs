@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use self::deliver::Delivery;
 pub(crate) use self::encode::{Encoder, Masks, Resource};
 use self::expiry::Expiry;
+pub(crate) use self::expiry::Watch;
 use crate::check::{self, CheckResult};
 use crate::client::SHUTDOWN_TIMEOUT;
 use crate::clock;
@@ -74,10 +75,11 @@ impl<T> Reply<T> {
     }
 
     /// For a future that waits until this time at most.
-    pub(crate) fn future(deadline: std::time::Instant) -> (Self, Answer<T>) {
+    pub(crate) fn future(watch: &Arc<Watch>, deadline: std::time::Instant) -> (Self, Answer<T>) {
         let (sender, receiver) = oneshot::channel();
         let answer = Answer {
             receiver,
+            watch: Arc::clone(watch),
             deadline,
             expiry: None,
         };
@@ -97,6 +99,7 @@ impl<T> Reply<T> {
 #[derive(Debug)]
 pub(crate) struct Answer<T> {
     receiver: oneshot::Receiver<T>,
+    watch: Arc<Watch>,
     deadline: std::time::Instant,
     /// From the first time on that there was no answer yet.
     expiry: Option<Expiry>,
@@ -109,8 +112,13 @@ impl<T> Future for Answer<T> {
         if let Poll::Ready(answer) = Pin::new(&mut self.receiver).poll(cx) {
             return Poll::Ready(answer.map_err(|_| FlushError::NoWorker));
         }
-        let deadline = self.deadline;
-        let expiry = self.expiry.get_or_insert_with(|| Expiry::at(deadline));
+        let Self {
+            watch,
+            deadline,
+            expiry,
+            ..
+        } = &mut *self;
+        let expiry = expiry.get_or_insert_with(|| Expiry::at(watch, *deadline));
         Pin::new(expiry).poll(cx).map(|()| Err(FlushError::Busy))
     }
 }
@@ -118,7 +126,8 @@ impl<T> Future for Answer<T> {
 /// What the worker starts with.
 pub(crate) struct Start {
     pub(crate) config: Config,
-    pub(crate) exporters: Vec<Box<dyn Exporter>>,
+    /// Made on the worker's thread.
+    pub(crate) exporters: Box<dyn FnOnce() -> Vec<Box<dyn Exporter>> + Send>,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) encoder: Encoder,
@@ -161,7 +170,7 @@ fn run(start: Start) {
         }
     };
     runtime.block_on(async {
-        let delivery = Delivery::start(&config, exporters, Arc::clone(&counters));
+        let delivery = Delivery::start(&config, exporters(), Arc::clone(&counters));
         let signals = config.drain_on_signals().then(signals::listen);
         let worker = Worker {
             config,

@@ -18,12 +18,21 @@ fn main() {}
 
 #[cfg(unix)]
 mod unix {
+    use std::fs::OpenOptions;
+    use std::future::ready;
+    use std::io::Write as _;
     use std::process::exit;
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
+
+    use futures::executor::block_on;
 
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{ForkResult, Pid, fork};
-    use rollout::{FlushError, agent, task, tool};
+    use rollout::{
+        Batch, ExportError, ExportFuture, Exporter, FlushError, ForChild, InitGuard, Receipt,
+        agent, task, tool,
+    };
 
     #[tool]
     fn step(name: &str) -> String {
@@ -70,6 +79,11 @@ mod unix {
             "generations" => generations(),
             "many" => many(),
             "orphan" => orphan(),
+            "own" => drop(own(false)),
+            "by_hand" => by_hand(),
+            "stays" => stays(),
+            "follows" => follows(),
+            "patient" => patient(),
             _ => panic!("no such flavour: {flavour}"),
         }
     }
@@ -178,5 +192,127 @@ mod unix {
             let _ = std::io::stdin().read_line(&mut String::new());
         });
         let _ = std::io::stdin().read_line(&mut String::new());
+    }
+
+    /// The handles of a client lead to the child's.
+    fn by_hand() {
+        let guard = rollout::init().expect("the test configures it well");
+        let child = forked(|| {
+            let trace = guard.trace("by hand").start();
+            trace.span("task").name("step").in_scope(|_| ());
+            trace.signal("inside", &true);
+            let id = trace.id().expect("it is recorded");
+            trace.end();
+            guard.feedback(id, "afterwards", &true);
+            rollout::identify_user("somebody", &());
+            let report = rollout::blocking_shutdown(Duration::from_mins(1)).expect("it runs");
+            assert_eq!(report.delivered, 7, "{report:?}");
+        });
+        ended(child);
+        drop(guard);
+    }
+
+    /// An exporter of the program's own: appends to a file.
+    struct Own {
+        follows: bool,
+    }
+
+    impl Exporter for Own {
+        fn name(&self) -> &'static str {
+            "own"
+        }
+
+        fn export<'a>(&'a mut self, batch: &'a Batch) -> ExportFuture<'a> {
+            let lines: Vec<u8> = batch
+                .events()
+                .flat_map(|event| [event, b"\n"].concat())
+                .collect();
+            let file = OpenOptions::new().append(true).create(true).open("own");
+            let written = file.and_then(|mut file| file.write_all(&lines));
+            let receipt = written.map(|()| Receipt::all());
+            Box::pin(ready(
+                receipt.map_err(|error| ExportError::retry(error.to_string())),
+            ))
+        }
+
+        fn resumes(&self) -> bool {
+            true
+        }
+
+        fn for_child(&self) -> Option<ForChild> {
+            let made: ForChild = Arc::new(|| {
+                // What is recorded here would wait for itself if it was made by who records.
+                run("made");
+                Box::new(Self { follows: true })
+            });
+            self.follows.then_some(made)
+        }
+    }
+
+    /// A program that brings its own exporter, and records.
+    fn own(follows: bool) -> InitGuard {
+        let guard = rollout::builder().exporter(Box::new(Own { follows }));
+        let guard = guard.init().expect("the test configures it well");
+        run("before");
+        guard
+    }
+
+    /// The exporter is the parent's alone: what the child records is kept, and that is told once.
+    fn stays() {
+        let guard = own(false);
+        let child = forked(|| {
+            run("child");
+            run("child");
+            let report = rollout::blocking_shutdown(Duration::from_mins(1)).expect("it runs");
+            let stats = guard.stats();
+            assert!(!report.timed_out, "nobody waits for what is not there");
+            assert_eq!((report.delivered, report.spooled, report.lost), (0, 12, 0));
+            assert!(report.stopped["own"].contains("forked"), "{report:?}");
+            assert_eq!((stats.events_lost(), stats.warnings), (0, 1));
+        });
+        ended(child);
+        run("after");
+        drop(guard);
+    }
+
+    /// The exporter makes the one of the child.
+    fn follows() {
+        let guard = own(true);
+        let child = forked(|| {
+            run("child");
+            let report = rollout::blocking_shutdown(Duration::from_mins(1)).expect("it runs");
+            assert!(report.is_complete(), "{report:?}");
+            assert_eq!(guard.stats().warnings, 0);
+        });
+        ended(child);
+        run("after");
+        drop(guard);
+    }
+
+    /// A future gives up on a worker that is stuck, in the child too, whatever the parent had waiting when it forked.
+    fn patient() {
+        let parent = std::process::id();
+        let guard = rollout::builder()
+            .timeout(Duration::from_millis(10))
+            .mask(move |_| {
+                while std::process::id() != parent {
+                    std::thread::park();
+                }
+            })
+            .init()
+            .expect("the test configures it well");
+        run("before");
+        // Somebody looks at the clock, in the parent.
+        block_on(rollout::flush()).expect("it runs");
+        let child = forked(|| {
+            rollout::client().expect("it runs").signal(
+                rollout::TraceRef::External("child".into()),
+                "stuck",
+                &true,
+            );
+            assert_eq!(block_on(rollout::flush()), Err(FlushError::Busy));
+        });
+        ended(child);
+        drop(guard);
     }
 }

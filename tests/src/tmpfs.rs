@@ -1,8 +1,11 @@
-//! A small file system of its own for a test: one that is full, or read-only, for real.
+//! A small file system of its own for a test: one that is full, or read-only, for real. Who may not mount one runs the
+//! test again in a namespace of its own, where everybody may, if the system has them.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tempfile::TempDir;
@@ -13,8 +16,9 @@ pub struct Tmpfs {
 }
 
 impl Tmpfs {
-    /// Mounts one of this size. `None`, after a word on stderr, where that is not allowed; with
-    /// `ROLLOUT_REQUIRE_MOUNT` set, that is a failure.
+    /// Mounts one of this size. `None` where that is not allowed: then the test, whose thread this is, has run and
+    /// passed in a namespace; or else, after a word on stderr, it is skipped, which is a failure with
+    /// `ROLLOUT_REQUIRE_MOUNT` set.
     pub fn mount(bytes: u64) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a folder");
         let size = format!("size={bytes},mode=777");
@@ -25,15 +29,21 @@ impl Tmpfs {
             MsFlags::empty(),
             Some(size.as_str()),
         );
-        if let Err(error) = mounted {
-            assert!(
-                std::env::var_os("ROLLOUT_REQUIRE_MOUNT").is_none(),
-                "ROLLOUT_REQUIRE_MOUNT is set, and no file system can be mounted: {error}"
-            );
-            eprintln!("skipped: this test mounts a file system, which takes root: {error}");
+        let Err(error) = mounted else {
+            return Some(Self { dir });
+        };
+        let is_required = std::env::var_os("ROLLOUT_REQUIRE_MOUNT").is_some();
+        if std::env::var_os(IN_NAMESPACE).is_none() && passes_in_namespace() {
             return None;
         }
-        Some(Self { dir })
+        assert!(
+            !is_required,
+            "ROLLOUT_REQUIRE_MOUNT is set, and no file system can be mounted: {error}"
+        );
+        eprintln!(
+            "skipped: this test mounts a file system, which takes root or a namespace: {error}"
+        );
+        None
     }
 
     /// Where it is.
@@ -59,6 +69,46 @@ impl Tmpfs {
         flags.set(MsFlags::MS_RDONLY, read_only);
         mount(None::<&str>, self.path(), None::<&str>, flags, None::<&str>).expect("a remount");
     }
+}
+
+/// Set for a test that runs in a namespace.
+const IN_NAMESPACE: &str = "ROLLOUT_IN_NAMESPACE";
+
+/// Runs this thread's test in a namespace in which it is root; `false` where there is none to be had, or where nobody
+/// knows which test it is, as in a run on one thread.
+#[track_caller]
+fn passes_in_namespace() -> bool {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount"]);
+        command
+    };
+    let thread = thread::current();
+    let Some(test) = thread.name().filter(|name| *name != "main") else {
+        return false;
+    };
+    if !unshare()
+        .arg("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        return false;
+    }
+    let output = unshare()
+        .arg(std::env::current_exe().expect("a path"))
+        .args([test, "--exact", "--nocapture"])
+        .env(IN_NAMESPACE, "1")
+        .env("ROLLOUT_REQUIRE_MOUNT", "1")
+        .output()
+        .expect("it starts");
+    let (said, failed) = (output.stdout, output.stderr);
+    assert!(
+        output.status.success(),
+        "{test} in a namespace: {}{}",
+        String::from_utf8_lossy(&said),
+        String::from_utf8_lossy(&failed)
+    );
+    String::from_utf8_lossy(&said).contains("1 passed")
 }
 
 impl Drop for Tmpfs {

@@ -125,24 +125,60 @@ fn a_retry_sends_the_same_batch() {
     }
 }
 
+/// In seconds, or as a time of day.
 #[test]
 fn retry_after_is_honoured() {
-    let server = Server::start(|request| match request.number {
-        0 => Answer::Status(429, "retry-after: 3600", "slow down"),
-        _ => Answer::Accept,
+    let statuses = [
+        (429, "retry-after: 3600"),
+        (503, "retry-after: Fri, 31 Dec 2100 23:59:59 GMT"),
+    ];
+    for (status, after) in statuses {
+        let server = Server::start(move |request| match request.number {
+            0 => Answer::Status(status, after, "slow down"),
+            _ => Answer::Accept,
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let program = Program::start(dir.path(), |builder| builder.endpoint(server.url()));
+        program.record(1);
+        wait_until("the answer is read", || program.http().retries == 1);
+        // A flush cuts a back-off of our own short, not the time that the server asks for.
+        for _ in 0..5 {
+            let report = program.flush(Duration::from_millis(100));
+            assert!(report.timed_out);
+            assert_eq!(report.spooled, 1);
+        }
+        assert_eq!(server.requests().len(), 1);
+        program.stop(AT_ONCE);
+    }
+}
+
+/// A future that waits for delivery tells what it has waited for in vain.
+#[test]
+fn a_flush_that_gives_up_says_what_is_left() {
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let server = Server::start(move |request| match request.events().len() {
+        10 => Answer::Accept,
+        _ => Answer::AcceptWhen(gate.clone()),
     });
     let dir = tempfile::tempdir().unwrap();
-    let program = Program::start(dir.path(), |builder| builder.endpoint(server.url()));
-    program.record(1);
-    wait_until("the answer is read", || program.http().retries == 1);
-    // A flush cuts a back-off of our own short, not the time that the server asks for.
-    for _ in 0..5 {
-        let report = program.flush(Duration::from_millis(100));
-        assert!(report.timed_out);
-        assert_eq!(report.spooled, 1);
-    }
-    assert_eq!(server.requests().len(), 1);
-    program.stop(AT_ONCE);
+    let program = Program::start(dir.path(), |builder| {
+        builder
+            .endpoint(server.url())
+            .flush_at(10)
+            .flush_interval(PATIENCE)
+            .timeout(Duration::from_millis(500))
+    });
+    let names = program.record(10);
+    wait_until("one batch is taken", || program.http().delivered == 10);
+    let names = [names, program.record(5)].concat();
+    let report = futures::executor::block_on(program.client.flush()).unwrap();
+    assert!(report.timed_out && !report.is_complete());
+    assert_eq!((report.delivered, report.spooled, report.lost), (10, 5, 0));
+    open.send(true).unwrap();
+    wait_until("the rest is taken", || {
+        program.flush(PATIENCE).is_complete()
+    });
+    assert!(names.iter().all(|name| server.stored().contains(name)));
 }
 
 #[test]
@@ -177,6 +213,8 @@ fn a_batch_that_is_too_large_goes_in_halves() {
     let report = program.flush(PATIENCE);
     assert!(report.is_complete(), "{report:?}");
     assert_eq!(server.stored(), names, "in order");
+    let sizes: Vec<_> = server.requests().iter().map(|r| r.events().len()).collect();
+    assert_eq!(sizes, [21, 10, 5, 2, 3, 5, 2, 3, 11, 5, 2, 3, 6, 3, 3]);
 }
 
 #[test]
@@ -286,6 +324,7 @@ fn a_wrong_key_stops_the_exporter_and_keeps_the_events() {
         let report = program.flush(PATIENCE);
         assert_eq!(report.spooled, 5);
         assert_eq!(server.requests().len(), 1);
+        assert_eq!(program.stats().warnings, 1);
         program.stop(PATIENCE);
 
         // With the right key the next process sends them.

@@ -62,6 +62,19 @@ impl Exporter for Scripted {
     }
 }
 
+/// Takes a batch and never says what has become of it.
+struct Stuck;
+
+impl Exporter for Stuck {
+    fn name(&self) -> &'static str {
+        "stuck"
+    }
+
+    fn export<'a>(&'a mut self, _batch: &'a Batch) -> ExportFuture<'a> {
+        Box::pin(std::future::pending())
+    }
+}
+
 #[test]
 fn a_broken_exporter_holds_up_no_other() {
     let dir = tempfile::tempdir().unwrap();
@@ -75,6 +88,7 @@ fn a_broken_exporter_holds_up_no_other() {
     let program = Program::start(dir.path(), |builder| {
         builder
             .endpoint(format!("http://{}", closed_port()))
+            .exporter(Box::new(Stuck))
             .exporter(Box::new(panics))
             .exporter(Box::new(stops))
             .exporter(Box::new(memory.clone()))

@@ -41,17 +41,30 @@ impl Serving {
         Self { process, addr }
     }
 
-    /// Sends a batch of one event and gives the answer.
-    fn send(&self, number: u32) -> String {
+    /// A batch of one event.
+    fn batch(number: u32) -> String {
         let event = format!(
             r#"{{"event_id":"evt_{number}","event_type":"span.end","trace_id":"t","span_id":"s{number}"}}"#
         );
-        let body = format!(
+        format!(
             r#"{{"schema_version":"1.0","source":"test","sdk":{{"name":"test","language":"rust"}},"batch_id":"b","sent_at":"2026-01-02T03:04:05Z","events":[{event}]}}"#
-        );
+        )
+    }
+
+    /// What comes before it, with one more header.
+    fn head(body: &str, header: &str) -> String {
+        format!(
+            "POST /v1/events:batch HTTP/1.1\r\nHost: localhost\r\n{header}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        )
+    }
+
+    /// Sends a batch of one event and gives the answer.
+    fn send(&self, number: u32) -> String {
+        let body = Self::batch(number);
         let mut stream = TcpStream::connect(&self.addr).unwrap();
-        let head = "POST /v1/events:batch HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length:";
-        write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
+        let head = Self::head(&body, "Connection: close");
+        write!(stream, "{head}{body}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -121,6 +134,16 @@ fn asked_to_stop_it_stops_well() {
     live.write_all(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     live.read_exact(&mut [0; 16]).unwrap();
+    // And a request is on its way.
+    let body = Serving::batch(2);
+    let (first, second) = body.split_at(10);
+    let mut sender = TcpStream::connect(&serving.addr).unwrap();
+    let head = Serving::head(&body, "Expect: 100-continue");
+    sender.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    sender.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    sender.write_all(first.as_bytes()).unwrap();
     let id = serving.process.id().to_string();
     assert!(
         Command::new("kill")
@@ -129,7 +152,21 @@ fn asked_to_stop_it_stops_well() {
             .unwrap()
             .success()
     );
+    // It takes no more of them, and answers the one it has begun with.
+    while TcpStream::connect(&serving.addr).is_ok() {
+        std::thread::yield_now();
+    }
+    sender.write_all(second.as_bytes()).unwrap();
+    let mut answer = String::new();
+    sender.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(r#"{"accepted":1,"#), "{answer}");
     assert!(serving.process.wait().unwrap().success());
+    let spans = open_store(dir.path())
+        .unwrap()
+        .spans("t", 0, 100)
+        .unwrap()
+        .unwrap();
+    assert_eq!(spans.total, 2);
 }
 
 #[test]

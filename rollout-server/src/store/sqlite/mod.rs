@@ -69,6 +69,7 @@ impl SqliteStore {
             })?;
         }
         let mut connection = connect(path, OpenFlags::default())?;
+        migrations::seen(&connection)?;
         use_write_ahead_log(&connection)?;
         // Accepted means that it survives a power failure too.
         connection.pragma_update(None, "synchronous", "FULL")?;

@@ -57,3 +57,8 @@ fn capture() {
     }));
     run("capture", 1500);
 }
+
+#[test]
+fn sse() {
+    run("sse", 300);
+}

@@ -1,21 +1,25 @@
 //! What must hold for whatever bytes come in. `fuzz/` has a libFuzzer target for each function; `tests/fuzz.rs` runs
 //! them over the seeds and over mutations of these on a stable toolchain.
 
+mod answering;
 mod hostile;
 mod mutate;
+mod sse;
 
-use std::cell::RefCell;
+use std::cell::LazyCell;
 use std::fs;
 use std::path::Path;
-use std::sync::LazyLock;
 
-use rollout::{Batch, Client, Config, ExportFuture, Exporter, MemoryExporter, Receipt, SpoolKind};
+use rollout::{
+    Batch, Builder, Client, Config, ExportFuture, Exporter, MemoryExporter, Receipt, SpoolKind,
+};
 use rollout_server::ingest::{Encoding, receive, sync_once};
 use rollout_server::open_store;
 use tempfile::TempDir;
 
 pub use self::hostile::Hostile;
 pub use self::mutate::Mutator;
+pub use self::sse::sse;
 use crate::DEADLINE;
 
 /// A request's body; its first byte says in which encoding. Every event of a batch that is taken is either good, or
@@ -150,19 +154,27 @@ struct Recording {
     _dir: TempDir,
 }
 
-thread_local! {
-    static CLIENT: RefCell<LazyLock<Recording>> = const { RefCell::new(LazyLock::new(|| {
+impl Recording {
+    fn new(configure: impl FnOnce(Builder) -> Builder) -> Self {
         let memory = MemoryExporter::new();
         let dir = tempfile::tempdir().expect("a folder");
-        let client = crate::events::builder()
+        let client = configure(crate::events::builder())
             .dir(dir.path())
             .spool(SpoolKind::Memory)
-            .max_value_bytes(VALUE_BYTES)
             .exporter(Box::new(memory.clone()))
             .build()
             .expect("a client");
-        Recording { client, memory, _dir: dir }
-    }))};
+        Self {
+            client,
+            memory,
+            _dir: dir,
+        }
+    }
+}
+
+thread_local! {
+    static CLIENT: LazyCell<Recording> =
+        LazyCell::new(|| Recording::new(|builder| builder.max_value_bytes(VALUE_BYTES)));
 }
 
 /// A value that does with its serializer what the bytes say. The call goes on, and what is recorded is JSON within
@@ -177,7 +189,7 @@ pub fn capture_calmly(data: &[u8]) {
 }
 
 fn capture_of(value: &Hostile<'_>) {
-    CLIENT.with_borrow(|recording| {
+    CLIENT.with(|recording| {
         let trace = recording.client.trace("hostile").start();
         trace.in_scope(|| {
             rollout::signal("hostile", value);
@@ -207,6 +219,7 @@ pub const TARGETS: &[Target] = &[
     ("spool", spool),
     ("configuration", configuration),
     ("capture", capture),
+    ("sse", sse),
 ];
 
 /// What to begin with.
@@ -248,6 +261,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         ]
         .map(|text| text.as_bytes().to_vec())
         .into(),
+        "sse" => sse::seeds(),
         _ => (0..=255)
             .map(|operation| vec![operation, 3, operation, 200, 1, 7])
             .collect(),

@@ -17,6 +17,7 @@ pub mod fixture;
 pub mod fuzz;
 pub mod ingest;
 pub mod model;
+pub mod otlp;
 pub mod program;
 pub mod proxy;
 pub mod server;

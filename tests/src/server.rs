@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use rollout_server::{ServeOptions, Server, serve};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,6 +32,17 @@ pub struct Answer {
     pub headers: http::HeaderMap,
     /// Its body.
     pub body: String,
+}
+
+/// What a server answered that may be no text.
+#[derive(Debug)]
+pub struct Bytes {
+    /// Its status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: http::HeaderMap,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
@@ -99,6 +111,35 @@ impl TestServer {
             request = request.header(name, value);
         }
         answer(request.send(body))
+    }
+
+    /// Sends a body to a path, with headers; what is answered may be no text.
+    pub fn post_to(&self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> Bytes {
+        let mut request = self.agent.post(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body).unwrap();
+        Bytes {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.body_mut().read_to_vec().unwrap(),
+        }
+    }
+
+    /// Takes in spans of OpenTelemetry: returns when they are committed.
+    #[track_caller]
+    pub fn take_spans(&self, request: &ExportTraceServiceRequest) {
+        let headers = [("content-type", "application/x-protobuf")];
+        let answer = self.post_to("/v1/traces", &crate::otlp::protobuf(request), &headers);
+        assert_eq!((answer.status, answer.body), (200, Vec::new()));
+    }
+
+    /// One span with its payloads, by the number that its id is of.
+    #[track_caller]
+    pub fn otlp_span(&self, number: u64) -> Value {
+        let (trace, span) = (crate::otlp::TRACE, crate::otlp::id(number));
+        self.get_json(&format!("/api/v1/traces/{trace}/spans/{span}"))
     }
 
     /// Sends a body as the Python client does.

@@ -30,6 +30,19 @@ enum Asks {
 const ROUTES: &[(&str, &str, &str, Asks)] = &[
     ("/v1/events:batch", "POST", "/v1/events:batch", Asks::Ingest),
     ("/v1/writers:gone", "POST", "/v1/writers:gone", Asks::Ingest),
+    ("/v1/traces", "POST", "/v1/traces", Asks::Ingest),
+    (
+        "/api/public/otel/v1/traces",
+        "POST",
+        "/api/public/otel/v1/traces",
+        Asks::Ingest,
+    ),
+    (
+        "/api/v1/public/traces",
+        "POST",
+        "/api/v1/public/traces",
+        Asks::Ingest,
+    ),
     ("/api/v1/traces", "GET", "/api/v1/traces", Asks::Read),
     (
         "/api/v1/traces/{trace_id}",

@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::http::{HeaderMap, header};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -99,6 +100,12 @@ impl Access {
         if let Some(key) = bearer(headers) {
             return self.is_key(key, scope);
         }
+        // Browsers send a password by themselves, so it is for programs alone.
+        if scope == Scope::Ingest
+            && let Some(key) = password(headers)
+        {
+            return self.is_key(&key, scope);
+        }
         scope == Scope::Read && cookie(headers).is_some_and(|session| self.is_session(session))
     }
 
@@ -146,12 +153,28 @@ impl Access {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, key) = headers
+    credentials(headers, "bearer")
+}
+
+/// The key as clients of Langfuse send it: the password of a user who may be called anything.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let pair = BASE64_STANDARD
+        .decode(credentials(headers, "basic")?)
+        .ok()?;
+    let (_, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    Some(password.to_owned())
+}
+
+/// What follows the name of the scheme.
+fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let (named, credentials) = headers
         .get(header::AUTHORIZATION)?
         .to_str()
         .ok()?
         .split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    named
+        .eq_ignore_ascii_case(scheme)
+        .then(|| credentials.trim())
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

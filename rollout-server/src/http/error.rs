@@ -49,6 +49,12 @@ impl ApiError {
     }
 }
 
+/// What a refusal says, on its response: for protocols that say it in another way.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) message: String,
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: Fault<'a>,
@@ -69,6 +75,9 @@ impl IntoResponse for ApiError {
             },
         };
         let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(Said {
+            message: self.message,
+        });
         let headers = response.headers_mut();
         match self.status {
             StatusCode::UNAUTHORIZED => {
@@ -89,6 +98,7 @@ impl From<Refusal> for ApiError {
             Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
             Refusal::Encoding(_) => (StatusCode::BAD_REQUEST, "invalid_encoding"),
             Refusal::Json(_) => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Refusal::Spans(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Refusal::Envelope(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_batch"),
         };
         Self::new(status, code, refusal.to_string())

@@ -75,7 +75,8 @@ fn writer(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     Ok(Some(name.ok_or_else(problem)?.to_owned()))
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
+/// How a request's body is compressed.
+pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
     let Some(header) = headers.get(header::CONTENT_ENCODING) else {
         return Ok(Encoding::Identity);
     };
@@ -83,7 +84,7 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, ApiError> {
         ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unknown_encoding",
-            "Content-Encoding must be gzip, zstd or identity",
+            "Content-Encoding must be gzip, deflate, zstd or identity",
         )
     })
 }

@@ -11,6 +11,7 @@ mod live;
 mod login;
 mod metrics;
 mod origin;
+mod otlp;
 pub mod pages;
 mod query;
 
@@ -69,6 +70,9 @@ pub(crate) fn router(
     let ingest = Router::new()
         .route("/v1/events:batch", post(self::ingest::batch))
         .route("/v1/writers:gone", post(self::ingest::gone))
+        .route("/v1/traces", post(otlp::take))
+        .route("/api/public/otel/v1/traces", post(otlp::take))
+        .route("/api/v1/public/traces", post(otlp::take))
         .route_layer(middleware::from_fn_with_state(
             app.clone(),
             login::require_ingest,
@@ -100,6 +104,7 @@ pub(crate) fn router(
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .layer(middleware::from_fn_with_state(app.clone(), end_streams))
         .layer(middleware::from_fn_with_state(app.clone(), origin::check))
+        .layer(middleware::from_fn(otlp::rephrase))
         .layer(middleware::map_response(harden))
         .layer(middleware::from_fn(body::finish))
         .with_state(app)

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read},
 };
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
 use super::Refusal;
 
@@ -23,6 +23,8 @@ pub enum Encoding {
     Identity,
     /// gzip.
     Gzip,
+    /// deflate, in the frame of zlib.
+    Deflate,
     /// zstd.
     Zstd,
 }
@@ -33,6 +35,7 @@ impl Encoding {
         match header.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Some(Self::Identity),
             "gzip" | "x-gzip" => Some(Self::Gzip),
+            "deflate" => Some(Self::Deflate),
             "zstd" => Some(Self::Zstd),
             _ => None,
         }
@@ -47,6 +50,7 @@ pub(super) fn decode(body: &[u8], encoding: Encoding) -> Result<Cow<'_, [u8]>, R
     match encoding {
         Encoding::Identity => Ok(Cow::Borrowed(body)),
         Encoding::Gzip => read(MultiGzDecoder::new(body)),
+        Encoding::Deflate => read(ZlibDecoder::new(body)),
         Encoding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
             decoder.window_log_max(ZSTD_WINDOW).map_err(broken)?;

@@ -1,7 +1,9 @@
-//! The one way in for events: from a request's body or a spool's lines to checked events.
+//! The one way in for events: from a request's body, of ours or of OpenTelemetry's, or a spool's
+//! lines to checked events.
 
 mod body;
 mod lenient;
+mod otlp;
 mod validate;
 mod watch;
 
@@ -11,6 +13,7 @@ use rollout_core::event::{Batch, Event, EventBatchError};
 use serde_json::value::RawValue;
 
 pub use body::{Encoding, MAX_BODY};
+pub use otlp::{Format, Spans, receive_spans};
 pub use watch::{Watch, sync_once};
 
 /// The events of a batch, and what is wrong with the others.
@@ -36,6 +39,8 @@ pub enum Refusal {
     Json(String),
     /// The body is JSON, but no batch.
     Envelope(String),
+    /// The body is no request of OpenTelemetry's for traces.
+    Spans(String),
 }
 
 impl fmt::Display for Refusal {
@@ -49,6 +54,7 @@ impl fmt::Display for Refusal {
             Self::Encoding(detail) => write!(f, "the body cannot be decompressed: {detail}"),
             Self::Json(detail) => write!(f, "the body is no JSON: {detail}"),
             Self::Envelope(detail) => write!(f, "the body is no batch of events: {detail}"),
+            Self::Spans(detail) => write!(f, "the body is no request with spans: {detail}"),
         }
     }
 }

@@ -51,6 +51,12 @@ pub(super) fn event(json: &str) -> Result<Event, Fault> {
         code: "invalid_event",
         message: error.to_string(),
     })?;
+    check(&event)?;
+    Ok(event)
+}
+
+/// Checks an event.
+pub(super) fn check(event: &Event) -> Result<(), Fault> {
     if is_longer(&event.event_id, limit::ID) {
         return Err(Fault {
             code: "too_long",
@@ -70,7 +76,7 @@ pub(super) fn event(json: &str) -> Result<Event, Fault> {
             message: "neither `trace_id` nor `external_trace_id` is given".to_owned(),
         });
     }
-    if let Some((field, most)) = overlong(&event) {
+    if let Some((field, most)) = overlong(event) {
         return Err(Fault {
             code: "too_long",
             message: too_long(field, most),
@@ -98,7 +104,7 @@ pub(super) fn event(json: &str) -> Result<Event, Fault> {
             code: "out_of_range",
             message: format!("`{field}` is less than {least}"),
         }),
-        None => Ok(event),
+        None => Ok(()),
     }
 }
 

@@ -35,6 +35,11 @@ fn ingest() {
 }
 
 #[test]
+fn otlp() {
+    run("otlp", 500);
+}
+
+#[test]
 fn spool() {
     run("spool", 40);
 }

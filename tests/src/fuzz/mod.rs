@@ -216,6 +216,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All of them.
 pub const TARGETS: &[Target] = &[
     ("ingest", ingest),
+    ("otlp", otlp),
     ("spool", spool),
     ("configuration", configuration),
     ("capture", capture),
@@ -231,6 +232,16 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             .map(|file| crate::wire::recording(file))
             .flat_map(|body| [framed(2, &body), framed(0, &crate::wire::gzip(&body))])
             .collect(),
+        "otlp" => {
+            let request = otlp::seed();
+            let (protobuf, json) = (crate::otlp::protobuf(&request), crate::otlp::json(&request));
+            vec![
+                framed(0, &protobuf),
+                framed(2, &crate::wire::gzip(&protobuf)),
+                framed(1, &json),
+                framed(3, &crate::wire::gzip(&json)),
+            ]
+        }
         "spool" => {
             let lines: Vec<u8> = crate::wire::recordings()
                 .iter()

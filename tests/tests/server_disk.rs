@@ -9,7 +9,9 @@
 use std::fs;
 use std::time::Duration;
 
-use rollout_tests::server::{Answer, TestServer};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use rollout_tests::otlp;
+use rollout_tests::server::{Answer, Bytes, TestServer};
 use rollout_tests::tmpfs::Tmpfs;
 use rollout_tests::wait_until;
 use rollout_tests::wire::batch;
@@ -45,6 +47,23 @@ fn until_full(server: &TestServer, source: &str) -> (Value, Answer) {
     unreachable!()
 }
 
+/// The same with spans of OpenTelemetry, each a trace.
+fn otlp_until_full(server: &TestServer) -> (ExportTraceServiceRequest, Bytes) {
+    for number in 1..1000 {
+        let mut random = fastrand::Rng::with_seed(number);
+        let text: String = (0..100_000).map(|_| random.alphanumeric()).collect();
+        let mut large = otlp::span(number, 0, "large", &json!({ "input.value": text }));
+        large.trace_id = u128::from(number).to_be_bytes().into();
+        let request = otlp::request(&json!({}), vec![large]);
+        let headers = [("content-type", "application/x-protobuf")];
+        let answer = server.post_to("/v1/traces", &otlp::protobuf(&request), &headers);
+        if answer.status != 200 {
+            return (request, answer);
+        }
+    }
+    unreachable!("the disk has room for this")
+}
+
 #[test]
 fn a_full_disk_is_said_in_the_status_that_each_sender_tries_again_on() {
     let Some(disk) = Tmpfs::mount(8 << 20) else {
@@ -72,6 +91,13 @@ fn a_full_disk_is_said_in_the_status_that_each_sender_tries_again_on() {
             .unwrap()
             .contains("full")
     );
+    let (spans, answer) = otlp_until_full(&server);
+    assert_eq!(
+        (answer.status, &answer.headers["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    assert_eq!(answer.headers["content-type"], "application/x-protobuf");
+    assert!(String::from_utf8_lossy(&answer.body).contains("full"));
     // What is there can be read all the while.
     assert_eq!(server.get("/api/v1/traces/first").status, 200);
     assert_eq!(server.get("/readyz").status, 200);
@@ -89,6 +115,8 @@ fn a_full_disk_is_said_in_the_status_that_each_sender_tries_again_on() {
         let there = server.get_json(&format!("/api/v1/traces/{id}"));
         assert_eq!(there["input"], event["raw"]["input"]);
     }
+    server.take_spans(&spans);
+    server.take_spans(&spans);
     let listed = server.trace_ids();
     assert_eq!(
         listed.iter().filter(|id| **id == ours["trace_id"]).count(),

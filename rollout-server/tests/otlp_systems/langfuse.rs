@@ -123,6 +123,11 @@ fn langfuse() {
         (&tool["status"], &tool["error"]["message"]),
         (&json!("error"), &json!("out of order"))
     );
+    assert_eq!(
+        tool["attributes"]["langfuse.observation.status_message"],
+        Value::Null,
+        "said once"
+    );
     // Only a model's call is counted.
     assert_eq!(
         tool["attributes"]["langfuse.observation.usage_details"],

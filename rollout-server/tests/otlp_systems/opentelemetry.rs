@@ -1,5 +1,6 @@
 //! OpenTelemetry's own words, those it had before, and spans of anything.
 
+use opentelemetry_proto::tonic::trace::v1::Span;
 use rollout_tests::otlp::{START, TRACE, event, failed, id, link, request, span};
 use rollout_tests::server::TestServer;
 use serde_json::{Value, json};
@@ -400,4 +401,84 @@ fn a_trace_may_come_in_parts_over_both_protocols() {
         server.otlp_span(3)["attributes"]["service.name"],
         Value::Null
     );
+}
+
+#[test]
+fn the_name_of_a_trace() {
+    let remote = |mut entered: Span| {
+        entered.flags = 1 << 8 | 1 << 9;
+        entered
+    };
+    let root = || span(1, 0, "GET /", &json!({}));
+    let entry = || remote(span(2, 1, "POST /answer", &json!({})));
+    let below = || span(3, 2, "chat", &json!({}));
+    let named = || span(4, 1, "other", &json!({ "langfuse.trace.name": "mine" }));
+    // Programs send when they like; the root is what counts.
+    for (spans, name) in [
+        (vec![below()], Value::Null),
+        (vec![below(), entry()], json!("POST /answer")),
+        (vec![below(), entry(), root()], json!("GET /")),
+        (vec![root(), entry()], json!("GET /")),
+        (vec![entry(), named(), root()], json!("mine")),
+        (vec![named(), entry(), below()], json!("mine")),
+    ] {
+        let whole = spans.len();
+        let server = taken(spans);
+        let trace = trace(&server);
+        assert_eq!(trace["name"], name, "{whole} spans");
+        assert!(trace["started_at"].as_str().unwrap().starts_with("2026"));
+        assert_eq!(trace["status"], "ok");
+    }
+    let server = taken(vec![entry()]);
+    server.take(&[json!({ "event_id": "e1", "event_type": "trace.start", "trace_id": TRACE, "name": "ours", "occurred_at": "2026-01-02T03:04:05Z" })]);
+    assert_eq!(trace(&server)["name"], "ours");
+}
+
+#[test]
+fn long_texts_are_cut() {
+    let long = "é".repeat(5000);
+    let mut root = span(
+        1,
+        0,
+        &long,
+        &json!({
+            "openinference.span.kind": "TOOL",
+            "tool.name": long,
+            "tool.id": long,
+            "user.id": long,
+            "session.id": long,
+            "llm.model_name": long,
+            "llm.provider": long,
+            "langfuse.trace.name": long,
+            "langfuse.environment": long,
+            "error.type": long,
+            "input.value": long,
+        }),
+    );
+    root.status = Some(failed(&long));
+    let mut odd = span(2, 1, "odd", &json!({ "openinference.span.kind": long }));
+    odd.links.push(link(&"ab".repeat(200), "cd"));
+    let server = taken(vec![root, odd]);
+    let trace = trace(&server);
+    let chars = |value: &Value| value.as_str().unwrap().chars().count();
+    assert_eq!(
+        (chars(&trace["name"]), chars(&trace["user_id"])),
+        (300, 200)
+    );
+    let tool = server.otlp_span(1);
+    assert_eq!(
+        (
+            chars(&tool["name"]),
+            chars(&tool["model"]),
+            chars(&tool["provider"])
+        ),
+        (200, 200, 100)
+    );
+    // What is shown whole is whole.
+    assert_eq!(
+        (chars(&tool["input"]), chars(&tool["error"]["message"])),
+        (5000, 5000)
+    );
+    assert_eq!(chars(&trace["error"]["message"]), 5000);
+    assert_eq!(chars(&server.otlp_span(2)["type"]), 80);
 }

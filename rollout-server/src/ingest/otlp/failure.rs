@@ -53,7 +53,10 @@ pub(super) fn take(
     let described = Some(status.message).filter(|message| !message.is_empty());
     let message = message
         .or(described)
-        .or_else(|| attributes.take_text(&[STATUS_MESSAGE]));
+        .or_else(|| attributes.text(STATUS_MESSAGE));
+    if attributes.text(STATUS_MESSAGE) == message {
+        attributes.take(STATUS_MESSAGE);
+    }
     let error_type = attributes.take_text(&["error.type"]);
     let preview = message
         .as_deref()

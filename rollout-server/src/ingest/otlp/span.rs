@@ -60,6 +60,8 @@ pub(super) struct Read<'a> {
     pub(super) exceptions: Vec<Exception>,
     pub(super) evaluations: Vec<Evaluation>,
     pub(super) trace: TraceFacts,
+    /// It has no parent, or one in another process.
+    pub(super) enters: bool,
     /// The caller's trace and span.
     pub(super) caller: Option<(String, String)>,
     pub(super) members: Map<String, Value>,
@@ -106,6 +108,8 @@ impl<'a> Read<'a> {
             exceptions: events.exceptions,
             evaluations: events.evaluations,
             trace,
+            enters: ids.parent.is_none()
+                || span.flags & (HAS_IS_REMOTE | IS_REMOTE) == HAS_IS_REMOTE | IS_REMOTE,
             caller: None,
             members: Map::new(),
             ids,
@@ -130,9 +134,9 @@ impl<'a> Read<'a> {
                 attributes.add(name, dropped.into());
             }
         }
-        let enters = read.ids.parent.is_none()
-            || span.flags & (HAS_IS_REMOTE | IS_REMOTE) == HAS_IS_REMOTE | IS_REMOTE;
-        if enters && let Some(service) = &source.resource.service_name {
+        if read.enters
+            && let Some(service) = &source.resource.service_name
+        {
             attributes.add("service.name", service.clone().into());
         }
         let mut links: Vec<Value> = Vec::new();

@@ -1,5 +1,6 @@
 //! What is told of a span: the events that it is for us.
 
+use jiff::Timestamp;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use rollout_core::event::{
     Agent, Event, EventType, Outcome, RawJson, RawObject, USAGE_ATTRIBUTE, limit,
@@ -27,6 +28,9 @@ pub(super) fn events(source: &Source, span: Span) -> Result<Vec<Event>, Fault> {
             .map(|(n, e)| span.exception(n, e)),
     );
     events.extend(span.scores());
+    if span.trace.name.is_none() && span.enters {
+        events.push(span.name_of_trace());
+    }
     if span.ids.parent.is_none() {
         events.push(span.trace_event());
     } else if span.trace.speaks_for_the_trace() {
@@ -94,7 +98,6 @@ impl Read<'_> {
         };
         event.span_id = None;
         self.live(&mut event);
-        // Without a name of its own, it is called as its root is, unless another span calls it something.
         event.name.clone_from(&self.trace.name);
         event.agent = self.agent();
         event.context = self.trace.context.clone();
@@ -132,6 +135,18 @@ impl Read<'_> {
         }
         attributes.insert("rollout.metadata".to_owned(), members.into());
         event.attributes = RawObject::of(&attributes).ok();
+        event
+    }
+
+    /// What a trace is called that nobody gives a name: as its root, or, without one, as the span through which it
+    /// came to a program. It is said in 1970, so that whatever else is said of the trace is later.
+    fn name_of_trace(&self) -> Event {
+        let mut event = self.ids.event(EventType::SpanUpdate, "name");
+        event.span_id = None;
+        let is_root = self.ids.parent.is_none();
+        event.occurred_at = Timestamp::from_nanosecond(is_root.into()).ok();
+        event.started_at = self.started_at;
+        event.name.clone_from(&self.name);
         event
     }
 

@@ -27,12 +27,14 @@ const INPUT: Names = &[
     "gen_ai.usage.input_tokens",
     "gen_ai.usage.prompt_tokens",
     "llm.usage.prompt_tokens",
+    "gen_ai.aggregated_usage.input_tokens",
 ];
 const OUTPUT: Names = &[
     "llm.token_count.completion",
     "gen_ai.usage.output_tokens",
     "gen_ai.usage.completion_tokens",
     "llm.usage.completion_tokens",
+    "gen_ai.aggregated_usage.output_tokens",
 ];
 const TOTAL: Names = &[
     "llm.token_count.total",
@@ -68,7 +70,11 @@ const REASONING: Names = &[
 ];
 const COST: Names = &["llm.cost.total", "gen_ai.usage.cost"];
 /// Whatever else is counted below these is kept under what follows.
-const OTHERS: Names = &["llm.token_count.", "gen_ai.usage."];
+const OTHERS: Names = &[
+    "llm.token_count.",
+    "gen_ai.usage.",
+    "gen_ai.aggregated_usage.",
+];
 
 /// Names that are taken: no other number goes by them.
 const FIELDS: Names = &[

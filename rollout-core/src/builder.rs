@@ -206,6 +206,13 @@ impl Builder {
         self.text("integrations", names.join(","))
     }
 
+    /// What of a trace's identity goes along to other processes, and is believed where it comes from them: any of
+    /// `user_id`, `session_id`, `conversation_id` and `tags`. Without this, nothing of it.
+    pub fn baggage<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
+        self.text("baggage", names.join(","))
+    }
+
     /// The address of the program's repository.
     pub fn git_repo(self, address: impl Into<String>) -> Self {
         self.text("git_repo", address)

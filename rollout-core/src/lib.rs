@@ -73,7 +73,10 @@ pub use crate::{
     },
     config::secret::Secret,
     config::{Config, ExporterKind, Mask, SpoolKind},
-    context::{AttributesGuard, AttributesScope, WithAttributes, attributes},
+    context::{
+        AsParent, AttributesGuard, AttributesScope, Carrier, ParseTraceparentError, SpanContext,
+        WithAttributes, attributes, extract, inject,
+    },
     error::{ConfigError, ExportError, FlushError, IntegrationError},
     event::{EventType, Message, Usage},
     export::{

@@ -59,6 +59,10 @@ pub(crate) struct CallSite {
     pub(crate) kind: Kind,
     pub(crate) flush: Flush,
     pub(crate) join: bool,
+    /// It may name a parent elsewhere.
+    pub(crate) parented: bool,
+    /// Where a trace is recorded, it opens a span of that, and nothing else.
+    pub(crate) plain: bool,
     /// From 1; 0 for what no macro has opened.
     pub(crate) id: u32,
     /// How long the literal is.
@@ -97,6 +101,8 @@ impl CallSite {
         kind: Kind::Span,
         flush: Flush::No,
         join: false,
+        parented: false,
+        plain: true,
         id: 0,
         length: 0,
         arguments: Vec::new(),
@@ -161,7 +167,8 @@ impl CallSite {
     }
 
     /// Reads what an expansion says. The first field is a letter for the kind, then `n` for an end that waits for
-    /// nothing, `d` for one that waits for delivery, `j` for a span of the caller's trace where there is one.
+    /// nothing, `d` for one that waits for delivery, `j` for a span of the caller's trace where there is one,
+    /// `p` for one below a parent that what it starts with may name.
     fn parse(text: SiteText) -> Self {
         let mut fields = text.split('\0');
         let mut next = || fields.next().unwrap_or_default();
@@ -173,12 +180,15 @@ impl CallSite {
             Some(b'k') => Kind::Task,
             _ => Kind::Span,
         };
+        let parented = opens.contains('p');
         let function = next();
         let or = |said: &'static str, otherwise| if said.is_empty() { otherwise } else { said };
         Self {
             kind,
             flush: Flush::of(opens),
             join: opens.contains('j'),
+            parented,
+            plain: !parented && !matches!(kind, Kind::Agent | Kind::Trace),
             id: 0,
             length: text.len(),
             span_type: or(next(), kind.span_type()),

@@ -445,7 +445,8 @@ fn only_arguments(plan: &Plan<'_>) -> Option<(TokenStream, TokenStream)> {
     let options = plan.options;
     let more = !options.attributes.is_empty()
         || !options.tags.is_empty()
-        || !options.identifiers.is_empty();
+        || !options.identifiers.is_empty()
+        || options.parent.is_some();
     let plain = |input: &Input| input.through == Through::Serialize && input.cfg.is_empty();
     if plan.inputs.is_empty() || more || !plan.inputs.iter().all(plain) {
         return None;
@@ -465,6 +466,13 @@ fn start(plan: &Plan<'_>) -> TokenStream {
     let runtime = &plan.runtime;
     let options = plan.options;
     let mut statements = TokenStream::new();
+    if let Some(parent) = &options.parent {
+        let here = mixed().located_at(parent.span());
+        let runtime = respan(runtime, here);
+        let parent = quote_spanned!(here=> #runtime::AsParent::as_parent(&(#parent)));
+        // First: what is said here goes before what comes along.
+        statements.append_all(quote_spanned!(mixed()=> start.parent(#parent);));
+    }
     for input in &plan.inputs {
         let (cfg, ident) = (&input.cfg, &input.ident);
         let name = ident.unraw().to_string();

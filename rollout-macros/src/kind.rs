@@ -73,6 +73,7 @@ pub(crate) enum Key {
     ConversationId,
     ExternalTraceId,
     ToolCallId,
+    Parent,
     Flush,
     Join,
     SkipFn,
@@ -80,7 +81,7 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    pub(crate) const ALL: [Key; 17] = [
+    pub(crate) const ALL: [Key; 18] = [
         Key::Name,
         Key::Type,
         Key::CaptureInput,
@@ -94,6 +95,7 @@ impl Key {
         Key::ConversationId,
         Key::ExternalTraceId,
         Key::ToolCallId,
+        Key::Parent,
         Key::Flush,
         Key::Join,
         Key::SkipFn,
@@ -115,6 +117,7 @@ impl Key {
             Key::ConversationId => "conversation_id",
             Key::ExternalTraceId => "external_trace_id",
             Key::ToolCallId => "tool_call_id",
+            Key::Parent => "parent",
             Key::Flush => "flush",
             Key::Join => "join",
             Key::SkipFn => "skip_fn",
@@ -138,6 +141,7 @@ impl Key {
             Key::ConversationId => "conversation_id = value",
             Key::ExternalTraceId => "external_trace_id = value",
             Key::ToolCallId => "tool_call_id = value",
+            Key::Parent => "parent = value",
             Key::Flush => "flush = false` or `flush = \"deliver\"",
             Key::Join => "join = true",
             Key::SkipFn => "skip_fn(function, …)",
@@ -159,6 +163,7 @@ impl Key {
             | Key::Debug
             | Key::Attributes
             | Key::Tags
+            | Key::Parent
             | Key::SkipFn
             | Key::Crate => true,
             Key::Type => matches!(macro_, Macro::Span | Macro::Observe),

@@ -68,6 +68,7 @@ use crate::kind::Macro;
 /// | `attributes(key = expr, "dotted.key" = expr)` | evaluated on entry, may use the parameters |
 /// | `tags = [expr, …]` | tags of the trace |
 /// | `user_id`, `session_id`, `conversation_id`, `external_trace_id` `= expr` | an `Option` or a plain value |
+/// | `parent = expr` | what it goes on from: a `SpanContext`, the text of a `traceparent`, or an `Option` of these; then it is a span of that one's trace |
 /// | `flush = false`, `flush = "deliver"` | do not flush; wait until the trace is delivered |
 /// | `join = true` | a span of the caller's trace, if there is one |
 /// | `skip_fn(f, g)` | on an `impl` block or an inline module: leave these functions out |

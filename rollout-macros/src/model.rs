@@ -144,6 +144,7 @@ pub(crate) fn plan<'a>(
     let entry_reads_values = !options.attributes.is_empty()
         || !options.tags.is_empty()
         || !options.identifiers.is_empty()
+        || options.parent.is_some()
         || !inputs.is_empty();
     let reads_patterns =
         entry_reads_values && parameters.iter().any(|p| !p.is_name && !p.names.is_empty());

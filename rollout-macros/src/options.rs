@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) tags: Vec<Expr>,
     /// Setters of the runtime's `Start` that take an identifier, in the order written.
     pub(crate) identifiers: Vec<(Key, Expr)>,
+    /// What tells of the parent.
+    pub(crate) parent: Option<Expr>,
     pub(crate) flush: Option<Flush>,
     pub(crate) join: bool,
     pub(crate) skip_fn: Option<Spanned<Vec<Ident>>>,
@@ -214,6 +216,7 @@ impl Reader<'_> {
                 self.options.capture_output = Some(Spanned { key: span, value });
             }
             Key::Join => self.options.join = truth(key, input)?,
+            Key::Parent => self.options.parent = Some(input.parse()?),
             Key::Flush => self.options.flush = Some(flush(input)?),
             Key::Tags => match input.parse()? {
                 Expr::Array(array) => self.options.tags = array.elems.into_iter().collect(),

@@ -19,10 +19,11 @@ pub(crate) fn site(plan: &Plan<'_>, arguments: &[String]) -> TokenStream {
         Some(Flush::Deliver) => "d",
     };
     let join = if options.join { "j" } else { "" };
+    let parent = options.parent.as_ref().map_or("", |_| "p");
     let span_type = Text::of(options.span_type.as_ref());
     let name = Text::of(options.name.as_ref().map(|name| &name.value));
     let said = format!(
-        "{}{flush}{join}\0{}\0{}\0{}\0{}\0",
+        "{}{flush}{join}{parent}\0{}\0{}\0{}\0{}\0",
         plan.macro_.letter(),
         ident.unraw(),
         span_type.said(),

@@ -26,6 +26,7 @@ use crate::capture::{KeyMatcher, SecretMask};
 use crate::check::CheckResult;
 use crate::clock::{self, Ticks};
 use crate::config::Config;
+use crate::context::BaggageKeys;
 use crate::error::{ConfigError, FlushError};
 use crate::export::{self, Exporter, Heir};
 use crate::fork::Birth;
@@ -376,6 +377,7 @@ fn settings(config: &Config) -> Settings {
         max_value_bytes: usize::try_from(config.max_value_bytes()).unwrap_or(usize::MAX),
         keys: KeyMatcher::new(config.redact_keys()),
         sampled_up_to: Settings::threshold(config.sample_rate()),
+        baggage: BaggageKeys::of(config.baggage()),
     }
 }
 

@@ -8,6 +8,7 @@ use super::Inner;
 use super::later::Later;
 use crate::capture::KeyMatcher;
 use crate::clock::Ticks;
+use crate::context::BaggageKeys;
 use crate::fork::Birth;
 use crate::queue::Lanes;
 use crate::stats::Counters;
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) keys: KeyMatcher,
     /// Traces whose low half is at most this are recorded.
     pub(crate) sampled_up_to: Option<u64>,
+    /// What of a trace's identity goes to other processes, and is believed of them.
+    pub(crate) baggage: BaggageKeys,
 }
 
 impl Settings {

@@ -79,6 +79,7 @@ pub struct Config {
     capture_input: bool,
     capture_output: bool,
     integrations: Vec<&'static str>,
+    baggage: Vec<&'static str>,
     git_repo: Option<String>,
     git_ref: Option<String>,
     debug: bool,
@@ -207,6 +208,7 @@ impl Config {
             capture_input: false,
             capture_output: false,
             integrations: Vec::new(),
+            baggage: Vec::new(),
             git_repo: None,
             git_ref: None,
             debug: false,
@@ -342,6 +344,12 @@ impl Config {
         &self.integrations
     }
 
+    /// What of a trace's identity goes to other processes, and is believed of them: of `user_id`, `session_id`,
+    /// `conversation_id` and `tags`.
+    pub fn baggage(&self) -> &[&'static str] {
+        &self.baggage
+    }
+
     /// The address of the program's repository.
     pub fn git_repo(&self) -> Option<&str> {
         self.git_repo.as_deref()
@@ -439,6 +447,7 @@ impl fmt::Debug for Config {
             .field("capture_input", &self.capture_input)
             .field("capture_output", &self.capture_output)
             .field("integrations", &self.integrations)
+            .field("baggage", &self.baggage)
             .field("git_repo", &self.git_repo)
             .field("git_ref", &self.git_ref)
             .field("debug", &self.debug)

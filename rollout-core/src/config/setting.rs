@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::secret::{REDACTED, Secret};
 use super::{Config, ExporterKind, SpoolKind, integration};
+use crate::context::BAGGAGE_NAMES;
 use crate::error::IntegrationError;
 
 const KIB: u64 = 1024;
@@ -58,6 +59,11 @@ enum Kind {
     Spool(fn(&mut Config) -> &mut SpoolKind),
     Exporters(fn(&mut Config) -> &mut Vec<ExporterKind>),
     Integrations(fn(&mut Config) -> &mut Vec<&'static str>),
+    /// A list of these.
+    Names {
+        known: &'static [&'static str],
+        to: fn(&mut Config) -> &mut Vec<&'static str>,
+    },
 }
 
 /// What is wrong with a text, or what is allowed.
@@ -111,6 +117,7 @@ impl Setting {
             Kind::Spool(_) => "disk or memory".into(),
             Kind::Exporters(_) => "a list, with commas, of local, http, console".into(),
             Kind::Integrations(_) => format!("a list, with commas, of {}", integration::names()),
+            Kind::Names { known, .. } => format!("a list, with commas, of {}", known.join(", ")),
         }
     }
 
@@ -160,6 +167,9 @@ impl Setting {
                 }
             }
             Kind::Exporters(to) => *to(config) = exporters(text, &refused())?,
+            Kind::Names { known, to } => {
+                *to(config) = names(text, known).ok_or_else(refused)?;
+            }
             Kind::Integrations(to) => {
                 *to(config) = integration::integrations(text).map_err(|error| Refusal {
                     problem: error.to_string(),
@@ -177,6 +187,18 @@ fn flag(text: &str) -> Option<bool> {
         "0" | "false" | "no" | "off" => Some(false),
         _ => None,
     }
+}
+
+/// Those of the names, each once.
+fn names(text: &str, known: &[&'static str]) -> Option<Vec<&'static str>> {
+    let mut found = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        let name = known.iter().find(|known| **known == name)?;
+        if !found.contains(name) {
+            found.push(*name);
+        }
+    }
+    Some(found)
 }
 
 fn number(text: &str, range: &RangeInclusive<f64>) -> Option<f64> {
@@ -497,6 +519,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         Kind::Integrations(|c| &mut c.integrations),
         "Whose model calls are recorded: each name is a cargo feature of `rollout`. One that is \
          not compiled in is an error at the start, instead of a trace that lacks something."
+    ),
+    setting!(
+        "baggage",
+        ["ROLLOUT_BAGGAGE"],
+        "",
+        Kind::Names {
+            known: &BAGGAGE_NAMES,
+            to: |c| &mut c.baggage
+        },
+        "What of a trace's identity goes along to other processes, in the header `baggage`, and is \
+         believed where it comes from them. Their traces are one with or without it; it is for \
+         what they begin themselves, and whoever is called can read it."
     ),
     setting!(
         "git_repo",

@@ -13,6 +13,7 @@ use pin_project::pin_project;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::{BaggageKeys, Carried};
 use crate::capture::{KeyMatcher, to_json};
 use crate::client::Settings;
 use crate::span::record::{Field, PutField};
@@ -166,6 +167,14 @@ impl Scope {
 }
 
 impl AttributesScope {
+    /// As much of it as travels.
+    pub(crate) fn carried(self) -> Carried {
+        Carried {
+            ids: [self.user_id, self.session_id, self.conversation_id],
+            tags: self.tags,
+        }
+    }
+
     fn payload(&self) -> Vec<u64> {
         let mut payload = Vec::new();
         let ids = [
@@ -187,6 +196,7 @@ impl AttributesScope {
             max_value_bytes: 16 * 1024,
             keys: KeyMatcher::default(),
             sampled_up_to: None,
+            baggage: BaggageKeys::default(),
         };
         for (key, value) in &self.metadata {
             put_entry(&mut payload, &settings, Field::Metadata, key, value);

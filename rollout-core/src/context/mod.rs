@@ -1,6 +1,7 @@
 //! Which trace and span a thread is in.
 
 mod attributes;
+mod propagate;
 mod thread;
 
 use std::cell::Cell;
@@ -8,6 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use attributes::{AttributesGuard, AttributesScope, WithAttributes, attributes};
 pub(crate) use attributes::{any_scope, append_scope, scope_of_thread};
+pub use propagate::{AsParent, Carrier, ParseTraceparentError, SpanContext, extract, inject};
+pub(crate) use propagate::{BAGGAGE_NAMES, BaggageKeys, Carried, Luggage};
 pub(crate) use thread::{Thread, with_live_thread, with_thread, with_torn_down_thread};
 
 /// The trace and span that work belongs to: 32 bytes, copied.
@@ -30,6 +33,14 @@ pub(crate) const UNSAMPLED: u32 = 1 << 1;
 pub(crate) const ROOT: u32 = 1 << 2;
 /// The thread was unwinding already when this began.
 pub(crate) const UNWINDING: u32 = 1 << 3;
+/// This span is the topmost here of a trace that began elsewhere.
+pub(crate) const BRANCH: u32 = 1 << 4;
+/// The trace's id is known to be random.
+pub(crate) const RANDOM: u32 = 1 << 5;
+/// Where what came with the trace is kept.
+pub(crate) const LUGGAGE: u32 = 0xffff << 16;
+/// What is true of all of a trace.
+pub(crate) const INHERITED: u32 = SAMPLED | UNSAMPLED | RANDOM | LUGGAGE;
 
 impl Context {
     /// Nowhere.
@@ -44,7 +55,7 @@ impl Context {
     #[inline]
     pub(crate) fn inherited(self) -> Self {
         Self {
-            flags: self.flags & (SAMPLED | UNSAMPLED),
+            flags: self.flags & INHERITED,
             ..self
         }
     }

@@ -37,6 +37,8 @@ struct Trace {
     name: String,
     spans: Vec<Span>,
     left_out: usize,
+    /// Where it began in another process: the first span here. With that, there is no more to come.
+    branch: Option<String>,
 }
 
 #[derive(Default)]
@@ -77,6 +79,14 @@ struct Seen<'a> {
     usage: Usage,
     #[serde(default)]
     error: Failure,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+#[derive(Default, Deserialize)]
+struct Attributes {
+    #[serde(default, rename = "rollout.parent.remote")]
+    branch: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -139,14 +149,27 @@ impl ConsoleExporter {
                 if trace.name.is_empty() {
                     trace.name = text(event.name.as_ref());
                 }
-                if let Some((_, trace)) = self.traces.remove(trace_id) {
-                    let tree = self.tree(trace_id, &trace, event);
-                    // A terminal that is gone is nobody's loss.
-                    let _ = self.output.write_all(tree.as_bytes());
-                    let _ = self.output.flush();
+                self.print(trace_id, event);
+            }
+            _ => {
+                let ends = trace.take(event);
+                if ends
+                    && trace.name.is_empty()
+                    && trace.branch.as_deref() == event.span_id.as_deref()
+                {
+                    trace.name = text(event.name.as_ref());
+                    self.print(trace_id, event);
                 }
             }
-            _ => trace.take(event),
+        }
+    }
+
+    fn print(&mut self, trace_id: &str, end: &Seen<'_>) {
+        if let Some((_, trace)) = self.traces.remove(trace_id) {
+            let tree = self.tree(trace_id, &trace, end);
+            // A terminal that is gone is nobody's loss.
+            let _ = self.output.write_all(tree.as_bytes());
+            let _ = self.output.flush();
         }
     }
 
@@ -237,9 +260,10 @@ impl ConsoleExporter {
 }
 
 impl Trace {
-    fn take(&mut self, event: &Seen<'_>) {
+    /// Takes in what a span says. Returns whether that ends.
+    fn take(&mut self, event: &Seen<'_>) -> bool {
         let Some(id) = event.span_id.as_deref() else {
-            return;
+            return false;
         };
         let opens = matches!(&*event.event_type, "span.start" | "tool.call");
         let ends = matches!(&*event.event_type, "span.end" | "tool.result");
@@ -248,10 +272,10 @@ impl Trace {
         let found = self.spans.iter().rposition(|span| span.id == id);
         let index = match found {
             Some(index) => index,
-            None if !updates => return,
+            None if !updates => return false,
             None if self.spans.len() >= MOST_SPANS => {
                 self.left_out += usize::from(opens);
-                return;
+                return false;
             }
             None => {
                 self.spans.push(Span {
@@ -261,9 +285,12 @@ impl Trace {
                 self.spans.len() - 1
             }
         };
+        if event.attributes.branch && self.branch.is_none() {
+            self.branch = Some(id.into());
+        }
         let span = &mut self.spans[index];
         if !updates {
-            return;
+            return false;
         }
         if event.parent_span_id.is_some() {
             span.parent = event.parent_span_id.as_deref().map(Into::into);
@@ -290,6 +317,7 @@ impl Trace {
             span.duration_ms = event.duration_ms;
             span.error = event.error.text();
         }
+        ends
     }
 }
 

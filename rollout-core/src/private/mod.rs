@@ -8,6 +8,7 @@ pub use self::dispatch::{
     some,
 };
 pub use crate::clock::Stopwatch;
+pub use crate::context::AsParent;
 pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
 pub use crate::site::{Named, SiteText};
 pub use crate::span::{

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::opened::{BY_HAND, Opened, fresh_trace, put_link, unwinding};
+use super::opened::{BY_HAND, Opened, fresh_trace, pack, put_link, start_branch, unwinding};
 use super::record::{EndStatus, Field, PutField, RecordKind, WITH_LATER, WITH_TRACE};
 use super::start::{End, Start};
 use crate::client::Settings;
 use crate::clock;
-use crate::context::{Context, ROOT, SAMPLED, Thread, UNSAMPLED, append_scope, with_thread};
+use crate::context::{
+    Context, ROOT, SAMPLED, SpanContext, Thread, UNSAMPLED, append_scope, with_thread,
+};
 use crate::queue::Record;
 
 /// Opens a trace by hand, linked to the one in `outer`.
@@ -22,9 +24,28 @@ pub(crate) fn open_trace(
             return Opened::unsampled(context);
         }
         fill(thread, start);
+        let context = Context {
+            flags: context.flags | pack(thread, context.trace, None),
+            ..context
+        };
         put_link(&mut thread.payload, outer);
         append_scope(&mut thread.payload);
         push_start(thread, RecordKind::TraceStart, context, 0)
+    })
+}
+
+/// Opens a span by hand below a parent that is elsewhere.
+pub(crate) fn open_branch(
+    client: u32,
+    kind: RecordKind,
+    parent: &SpanContext,
+    start: impl FnOnce(&mut Start<'_>),
+) -> Option<Opened> {
+    with_thread(client, |thread| {
+        if parent.is_sampled() {
+            fill(thread, start);
+        }
+        start_branch(thread, kind, parent, &BY_HAND)
     })
 }
 
@@ -58,7 +79,15 @@ pub(crate) fn open_span(
             }
         };
         fill(thread, start);
+        let luggage = match context.flags & ROOT {
+            0 => 0,
+            _ => pack(thread, context.trace, None),
+        };
         append_scope(&mut thread.payload);
+        let context = Context {
+            flags: context.flags | luggage,
+            ..context
+        };
         push_start(thread, kind, context, outer.span)
     })
 }

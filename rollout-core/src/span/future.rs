@@ -10,7 +10,7 @@ use pin_project::{pin_project, pinned_drop};
 use super::opened::{self, Opened};
 use super::record::EndStatus;
 use super::start::{End, Start};
-use crate::context::{self, Context};
+use crate::context::{self, Context, SpanContext};
 use crate::recordable::Argument;
 use crate::site::{CallSite, Flush, SiteText};
 
@@ -46,11 +46,14 @@ pub(super) enum Starts {
     /// The first statement of the inner future, which holds the arguments: [`begin`].
     Inner,
     /// The wrapper, with what was captured when the future was made.
-    #[expect(
-        clippy::box_collection,
-        reason = "thin, so that the wrapper stays small"
-    )]
-    Prepared(Box<Vec<u64>>),
+    Prepared(Box<Captured>),
+}
+
+/// What a span starts with that is opened later. In a box, so that the wrapper stays small.
+#[derive(Debug, Default)]
+pub(super) struct Captured {
+    payload: Vec<u64>,
+    parent: Option<SpanContext>,
 }
 
 /// What the innermost future that is polled for the first time waits for.
@@ -120,21 +123,22 @@ fn begin_at(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) {
 #[derive(Debug)]
 pub struct Prepared {
     site: SiteText,
-    payload: Vec<u64>,
+    captured: Captured,
 }
 
 /// Captures now what a future starts with that is polled later.
 pub fn prepare(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Prepared {
-    let mut payload = Vec::new();
+    let mut captured = Captured::default();
     if context::is_on() {
         let client = context::client_of(context::current());
         context::with_thread(client, |thread| {
-            let mut taken = Start::new(&mut payload, &thread.client.settings);
+            let mut taken = Start::new(&mut captured.payload, &thread.client.settings);
             start(&mut taken);
             taken.finish();
+            captured.parent = taken.take_parent();
         });
     }
-    Prepared { site, payload }
+    Prepared { site, captured }
 }
 
 impl Prepared {
@@ -145,10 +149,10 @@ impl Prepared {
         F: Future<Output = T>,
         E: FnOnce(&mut End<'_>, &T),
     {
-        let start = if self.payload.is_empty() {
+        let start = if self.captured.payload.is_empty() {
             Starts::Wrapper
         } else {
-            Starts::Prepared(Box::new(std::mem::take(&mut self.payload)))
+            Starts::Prepared(Box::new(std::mem::take(&mut self.captured)))
         };
         Instrumented::new(self.site, finish, inner, start)
     }
@@ -304,8 +308,9 @@ impl<'a> Inside<'a> {
                 };
             }
             Starts::Wrapper => opened::open(site, |_| {}),
-            Starts::Prepared(payload) => {
-                opened::open(site, |start| start.payload().extend_from_slice(&payload))
+            Starts::Prepared(captured) => {
+                let Captured { payload, parent } = *captured;
+                opened::open(site, |start| start.resume(&payload, parent))
             }
         };
         match opened {

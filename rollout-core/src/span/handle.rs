@@ -12,12 +12,12 @@ use super::opened::{self, Opened};
 use super::outcome::Outcome;
 use super::propagate::TracedFuture as _;
 use super::record::{EndStatus, Field, PutField, RecordKind};
-use super::start::{End, put_entry, put_value};
+use super::start::{End, Start, put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{SpanUpdate, put_texts};
 use crate::capture::to_json;
 use crate::client::{Client, Settings};
-use crate::context::{Context, Restore};
+use crate::context::{AsParent, Context, Restore, SpanContext};
 use crate::event::Usage;
 use crate::id::{SpanId, TraceId};
 
@@ -44,6 +44,7 @@ pub struct SpanBuilder {
     input: Option<Value>,
     attributes: Vec<(String, Value)>,
     tags: Vec<String>,
+    parent: Option<SpanContext>,
 }
 
 /// Which pair of events a span is told by.
@@ -67,7 +68,15 @@ impl SpanBuilder {
             input: None,
             attributes: Vec::new(),
             tags: Vec::new(),
+            parent: None,
         }
+    }
+
+    /// The span that it is below, mostly one of another process: then it is a span of that one's trace. Where there is
+    /// none, it opens where it would without this.
+    pub fn parent(mut self, parent: impl AsParent) -> Self {
+        self.parent = parent.as_parent();
+        self
     }
 
     /// Its name; the span type where there is none.
@@ -136,7 +145,9 @@ impl SpanBuilder {
             SpanKind::Span => (RecordKind::SpanStart, RecordKind::SpanEnd),
             SpanKind::Tool { .. } => (RecordKind::ToolCall, RecordKind::ToolResult),
         };
-        let opened = emit::open_span(self.client.id(), kind, self.outer, |start| {
+        let parent = self.parent;
+        let fill = |start: &mut Start<'_>| {
+            start.parent(parent.clone());
             if let Some(input) = &self.input {
                 start.input(input);
             }
@@ -147,7 +158,12 @@ impl SpanBuilder {
             for tag in &self.tags {
                 start.tag(tag);
             }
-        });
+        };
+        let client = self.client.id();
+        let opened = match &parent {
+            Some(parent) => emit::open_branch(client, kind, parent, fill),
+            None => emit::open_span(client, kind, self.outer, fill),
+        };
         let span = Span {
             client: self.client,
             opened: opened.unwrap_or(Opened::nothing(self.outer)),
@@ -309,6 +325,17 @@ impl Span {
     /// The id of its trace; `None` where nothing is recorded.
     pub fn trace_id(&self) -> Option<TraceId> {
         TraceId::from_u128(self.opened.context.trace).filter(|_| self.opened.is_sampled())
+    }
+
+    /// Itself as other processes know it, to be written to what goes there; `None` where there is no trace, because
+    /// nothing records. A span that is not recorded says so.
+    pub fn span_context(&self) -> Option<SpanContext> {
+        SpanContext::of(self.context())
+    }
+
+    /// The text of its `traceparent`, for queues and the like; [`SpanContext`] reads it on the other side.
+    pub fn traceparent(&self) -> Option<String> {
+        Some(self.span_context()?.traceparent())
     }
 
     /// Whether anything said of this span is recorded.

@@ -6,8 +6,9 @@ use super::record::{EndStatus, Field, PutField, RecordKind, WITH_TRACE};
 use super::start::{End, Start};
 use crate::clock::{self, Ticks};
 use crate::context::{
-    self, Context, ROOT, SAMPLED, Thread, UNSAMPLED, UNWINDING, any_scope, append_scope,
-    with_live_thread, with_thread, with_torn_down_thread,
+    self, BRANCH, Carried, Context, INHERITED, Luggage, ROOT, SAMPLED, SpanContext, Thread,
+    UNSAMPLED, UNWINDING, any_scope, append_scope, with_live_thread, with_thread,
+    with_torn_down_thread,
 };
 use crate::queue::Record;
 use crate::site::{CallSite, Kind, SiteText};
@@ -74,7 +75,7 @@ impl Opened {
     /// Whether the outer context follows from this one: the same trace, at the parent.
     #[inline]
     pub(crate) fn follows(&self) -> bool {
-        self.context.flags & (ROOT | SAMPLED) == SAMPLED
+        self.context.flags & (ROOT | BRANCH | SAMPLED) == SAMPLED
     }
 
     #[inline]
@@ -100,7 +101,10 @@ pub(crate) fn open_with(
     start: &mut dyn FnMut(&mut Start<'_>),
 ) -> Option<Opened> {
     let outer = context::current();
-    if outer.trace == 0 || (site.begins_trace() && !site.join) {
+    if !site.plain && site.parented {
+        return open_parented(site, outer, start);
+    }
+    if outer.trace == 0 || (!site.plain && !site.join) {
         return open_trace(site, outer, start);
     }
     if outer.flags & UNSAMPLED != 0 {
@@ -117,7 +121,7 @@ pub(crate) fn open_with(
 #[inline(always)]
 pub(crate) fn plain_context(site: &'static CallSite) -> Option<Context> {
     let outer = context::current();
-    (outer.flags & SAMPLED != 0 && !site.begins_trace() && outer.client != 0).then_some(outer)
+    (outer.flags & SAMPLED != 0 && site.plain && outer.client != 0).then_some(outer)
 }
 
 /// Begins a span: its id and start.
@@ -187,7 +191,7 @@ pub(crate) fn begun(outer: Context, site: &'static CallSite, span: u64, start: T
     Opened {
         context: Context {
             span,
-            flags: SAMPLED | unwinding(),
+            flags: (outer.flags & INHERITED) | unwinding(),
             ..outer
         },
         parent: outer.span,
@@ -226,37 +230,137 @@ fn open_trace(
             return Opened::unsampled(context);
         }
         capture(thread, start);
-        put_link(&mut thread.payload, outer);
-        append_scope(&mut thread.payload);
-        let bare = site.kind == Kind::Trace;
-        let span = if bare { 0 } else { thread.span_id() };
-        let at = clock::now();
-        thread.push(Record {
-            kind: if bare {
-                RecordKind::TraceStart
-            } else {
-                start_kind(site)
-            } as u8,
-            flags: WITH_TRACE,
-            status: 0,
-            trace: context.trace,
-            span,
-            parent: 0,
-            start: at,
-            at,
-            site: site.id,
-        });
-        Opened {
-            context: Context {
-                span,
-                flags: context.flags | ROOT | unwinding(),
-                ..context
-            },
-            parent: 0,
-            start: at,
-            site,
-        }
+        start_trace(thread, site, outer, context)
     })
+}
+
+/// What a trace starts with is captured: begins it.
+fn start_trace(
+    thread: &mut Thread,
+    site: &'static CallSite,
+    outer: Context,
+    context: Context,
+) -> Opened {
+    let luggage = pack(thread, context.trace, None);
+    put_link(&mut thread.payload, outer);
+    append_scope(&mut thread.payload);
+    let bare = site.kind == Kind::Trace;
+    let span = if bare { 0 } else { thread.span_id() };
+    let at = clock::now();
+    thread.push(Record {
+        kind: if bare {
+            RecordKind::TraceStart
+        } else {
+            start_kind(site)
+        } as u8,
+        flags: WITH_TRACE,
+        status: 0,
+        trace: context.trace,
+        span,
+        parent: 0,
+        start: at,
+        at,
+        site: site.id,
+    });
+    Opened {
+        context: Context {
+            span,
+            flags: context.flags | ROOT | luggage | unwinding(),
+            ..context
+        },
+        parent: 0,
+        start: at,
+        site,
+    }
+}
+
+/// Opens what a call site says below the parent that it names, or else as it would without.
+#[cold]
+#[inline(never)]
+fn open_parented(
+    site: &'static CallSite,
+    outer: Context,
+    start: &mut dyn FnMut(&mut Start<'_>),
+) -> Option<Opened> {
+    with_thread(context::client_of(outer), |thread| {
+        if let Some(parent) = capture_with_parent(thread, start) {
+            let kind = start_kind(site);
+            return Some(start_branch(thread, kind, &parent, site));
+        }
+        let joins = outer.trace != 0 && (!site.begins_trace() || site.join);
+        if !joins {
+            let context = fresh_trace(thread);
+            if context.flags & UNSAMPLED != 0 {
+                thread.discard();
+                return Some(Opened::unsampled(context));
+            }
+            return Some(start_trace(thread, site, outer, context));
+        }
+        if outer.flags & UNSAMPLED != 0 {
+            thread.discard();
+            return None;
+        }
+        let (span, at) = start_span(thread, site, outer.trace, outer.span);
+        Some(begun(outer, site, span, at))
+    })
+    .flatten()
+}
+
+/// What a span starts with is captured: begins it below its parent in another process, or wherever that is.
+pub(crate) fn start_branch(
+    thread: &mut Thread,
+    kind: RecordKind,
+    parent: &SpanContext,
+    site: &'static CallSite,
+) -> Opened {
+    let mut outer = parent.outer(thread.id);
+    outer.flags |= pack(thread, outer.trace, Some(parent));
+    if outer.flags & UNSAMPLED != 0 {
+        thread.discard();
+        return Opened::unsampled(outer);
+    }
+    append_scope(&mut thread.payload);
+    let span = thread.span_id();
+    let at = clock::now();
+    thread.push(Record {
+        kind: kind as u8,
+        flags: 0,
+        status: 0,
+        trace: outer.trace,
+        span,
+        parent: outer.span,
+        start: at,
+        at,
+        site: site.id,
+    });
+    Opened {
+        context: Context {
+            span,
+            flags: outer.flags | BRANCH | unwinding(),
+            ..outer
+        },
+        parent: outer.span,
+        start: at,
+        site,
+    }
+}
+
+/// Keeps what goes along with a trace, as far as that is said in what it starts with, or by its parent.
+pub(crate) fn pack(thread: &Thread, trace: u128, parent: Option<&SpanContext>) -> u32 {
+    let keys = thread.client.settings.baggage;
+    let tracestate = parent.map_or("", SpanContext::tracestate);
+    if tracestate.is_empty() && keys.is_empty() {
+        return 0;
+    }
+    let told = parent.and_then(SpanContext::carried).cloned();
+    let luggage = Luggage {
+        tracestate: tracestate.to_owned(),
+        carried: told
+            .unwrap_or_default()
+            .only(keys)
+            .and(Carried::of_payload(&thread.payload, keys)),
+    };
+    luggage.keep(trace)
 }
 
 /// A new trace of this client, sampled or not.
@@ -394,6 +498,19 @@ pub(crate) fn unwinding() -> u32 {
     } else {
         0
     }
+}
+
+/// The same where a parent may be said.
+fn capture_with_parent(
+    thread: &mut Thread,
+    start: &mut dyn FnMut(&mut Start<'_>),
+) -> Option<SpanContext> {
+    let mut parent = None;
+    capture(thread, |taken| {
+        start(taken);
+        parent = taken.take_parent();
+    });
+    parent
 }
 
 #[inline]

@@ -144,11 +144,13 @@ pub(crate) enum Field {
     /// As `InputCut`, of `Content` and of `Value`.
     ContentCut = 37,
     ValueCut = 38,
+    /// Nothing: the parent is in another process, or was said to be elsewhere, so that the trace began there.
+    Branch = 39,
 }
 
 impl Field {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Field; 38] = [
+        const ALL: [Field; 39] = [
             Field::Name,
             Field::Type,
             Field::Input,
@@ -187,6 +189,7 @@ impl Field {
             Field::Later,
             Field::ContentCut,
             Field::ValueCut,
+            Field::Branch,
         ];
         ALL.get(usize::from(byte).checked_sub(1)?).copied()
     }

@@ -10,6 +10,7 @@ use super::record::{EndStatus, Field, PutField};
 use super::update::TraceUpdate;
 use crate::capture::{ValueWriter, append_bytes};
 use crate::client::Settings;
+use crate::context::SpanContext;
 use crate::event::Usage;
 use crate::recordable::Argument;
 
@@ -25,6 +26,7 @@ pub struct Start<'a> {
     settings: &'a Settings,
     /// Where the arguments begin that are being written, or 0.
     arguments: usize,
+    parent: Option<SpanContext>,
 }
 
 impl<'a> Start<'a> {
@@ -34,6 +36,7 @@ impl<'a> Start<'a> {
             writer: ValueWriter::new(payload, &settings.keys, settings.max_value_bytes),
             settings,
             arguments: 0,
+            parent: None,
         }
     }
 
@@ -110,6 +113,31 @@ impl<'a> Start<'a> {
                 value,
             );
         }
+    }
+
+    /// The parent, if there is one: then the span is one of its trace. What that says of its user and the like is
+    /// believed as far as the settings allow. Only of call sites that say so.
+    pub fn parent(&mut self, parent: Option<SpanContext>) {
+        if let Some(parent) = parent {
+            let keys = self.settings.baggage;
+            let payload = self.payload();
+            payload.put(Field::Branch, &[]);
+            if let Some(carried) = parent.carried() {
+                carried.put(keys, payload);
+            }
+            self.parent = Some(parent);
+        }
+    }
+
+    /// What [`parent`](Self::parent) has said.
+    pub(crate) fn take_parent(&mut self) -> Option<SpanContext> {
+        self.parent.take()
+    }
+
+    /// Goes on with what was captured before.
+    pub(crate) fn resume(&mut self, payload: &[u64], parent: Option<SpanContext>) {
+        self.payload().extend_from_slice(payload);
+        self.parent = parent;
     }
 
     /// An attribute; its value is bounded like an argument.

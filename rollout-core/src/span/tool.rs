@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::handle::{Span, SpanBuilder, SpanKind};
 use super::outcome::Outcome;
 use crate::client::Client;
-use crate::context::Context;
+use crate::context::{AsParent, Context};
 
 /// What a tool call by hand is opened with.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl ToolBuilder {
     /// One attribute.
     pub fn attribute(self, key: impl Into<String>, value: impl Serialize) -> Self {
         Self(self.0.attribute(key, value))
+    }
+
+    /// The span that it is below, mostly one of another process: see [`SpanBuilder::parent`].
+    pub fn parent(self, parent: impl AsParent) -> Self {
+        Self(self.0.parent(parent))
     }
 
     /// Records the call. Its result is recorded with [`Span::end`], or when dropped.

@@ -12,14 +12,17 @@ use super::opened::{self, Opened};
 use super::outcome::Outcome;
 use super::propagate::TracedFuture as _;
 use super::record::{EndStatus, Field, PutField, RecordKind};
-use super::start::{put_entry, put_value};
+use super::start::{Start, put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{TraceUpdate, put_texts};
 use crate::capture::to_json;
 use crate::client::Client;
-use crate::context::{self, Context, Restore};
+use crate::context::{self, AsParent, Context, Restore, SpanContext};
 use crate::event::Message;
 use crate::id::TraceId;
+
+/// The type of a trace that is a span of one that began elsewhere.
+const BRANCH_TYPE: &str = "span";
 
 /// What a trace by hand is opened with.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub struct TraceBuilder {
     update: TraceUpdate,
     input: Option<Value>,
     attributes: Vec<(String, Value)>,
+    parent: Option<SpanContext>,
 }
 
 impl TraceBuilder {
@@ -40,7 +44,15 @@ impl TraceBuilder {
             update: TraceUpdate::new(),
             input: None,
             attributes: Vec::new(),
+            parent: None,
         }
+    }
+
+    /// The span that it goes on from, mostly one of another process: then it is no trace of its own but a span of that
+    /// one's. Where there is none, it is a trace.
+    pub fn parent(mut self, parent: impl AsParent) -> Self {
+        self.parent = parent.as_parent();
+        self
     }
 
     /// Whom it is for.
@@ -108,16 +120,25 @@ impl TraceBuilder {
     pub fn start(self) -> Trace {
         let outer = context::current();
         let name = self.name;
-        let opened = emit::open_trace(self.client.id(), outer, |start| {
+        let (client, parent) = (self.client.id(), self.parent);
+        let fill = |start: &mut Start<'_>| {
+            start.parent(parent.clone());
             if let Some(input) = &self.input {
                 start.input(input);
             }
             start.text(Field::Name, &name);
+            if parent.is_some() {
+                start.text(Field::Type, BRANCH_TYPE);
+            }
             for (key, value) in &self.attributes {
                 start.attribute(key, value);
             }
             start.trace(&self.update);
-        });
+        };
+        let opened = match &parent {
+            Some(parent) => emit::open_branch(client, RecordKind::SpanStart, parent, fill),
+            None => emit::open_trace(client, outer, fill),
+        };
         Trace {
             client: self.client,
             opened: opened.unwrap_or(Opened::nothing(outer)),
@@ -201,6 +222,20 @@ impl Trace {
     /// Its id; `None` where nothing is recorded.
     pub fn id(&self) -> Option<TraceId> {
         TraceId::from_u128(self.opened.context.trace).filter(|_| self.opened.is_sampled())
+    }
+
+    /// Where things of this trace belong, as other processes know it: its current span if that is one of its own, else
+    /// itself. `None` where there is no trace, because nothing records.
+    pub fn span_context(&self) -> Option<SpanContext> {
+        SpanContext::of(self.context())
+    }
+
+    /// The text of its `traceparent`, for queues and the like; [`SpanContext`] reads it on the other side.
+    ///
+    /// A trace by itself is no span, and the header must name one. The lower half of its id stands for that: what is
+    /// opened below is then at the top of the trace.
+    pub fn traceparent(&self) -> Option<String> {
+        Some(self.span_context()?.traceparent())
     }
 
     /// Where things of this trace belong: the current span if that is one of its own, else the top.
@@ -346,8 +381,19 @@ impl Trace {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take();
-        emit::close(&self.opened, RecordKind::TraceEnd, status, |end| {
-            put_texts(end.payload(), &[(Field::Name, &Some(self.name.clone()))]);
+        let is_span = self.opened.context.span != 0;
+        let kind = if is_span {
+            RecordKind::SpanEnd
+        } else {
+            RecordKind::TraceEnd
+        };
+        emit::close(&self.opened, kind, status, |end| {
+            let span_type = is_span.then(|| BRANCH_TYPE.to_owned());
+            let names = [
+                (Field::Name, &Some(self.name.clone())),
+                (Field::Type, &span_type),
+            ];
+            put_texts(end.payload(), &names);
             if let Some(output) = &output {
                 end.output(output);
             }

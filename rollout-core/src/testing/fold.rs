@@ -1,6 +1,6 @@
 //! From events to a tree.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -36,6 +36,7 @@ pub(super) fn traces(events: &[Value]) -> Vec<CapturedTrace> {
     order
         .into_iter()
         .map(|(mut trace, mut spans)| {
+            spans.on_top();
             trace.spans = spans.children_of(None);
             trace
         })
@@ -83,6 +84,10 @@ fn take(event: &Value, trace: &mut CapturedTrace, spans: &mut Spans) {
         "span.start" | "span.update" | "span.end" | "tool.call" | "tool.result"
         | "llm.stream_start" | "llm.stream_end" => {
             if let Some(id) = text(event, "span_id") {
+                let branch = attributes.remove("rollout.parent.remote").is_some();
+                if branch && trace.name.is_empty() {
+                    trace.name = text(event, "name").unwrap_or_default();
+                }
                 let span = spans.get(id, event);
                 span.tags.extend(tags);
                 if let Some(metadata) = metadata {
@@ -144,6 +149,14 @@ impl Spans {
             *parent = Some(id);
         }
         span
+    }
+
+    /// Spans whose parents were opened in another process are on top.
+    fn on_top(&mut self) {
+        let known: HashSet<String> = self.found.keys().cloned().collect();
+        for (parent, _) in self.found.values_mut() {
+            parent.take_if(|parent| !known.contains(parent));
+        }
     }
 
     fn children_of(&mut self, parent: Option<&str>) -> Vec<CapturedSpan> {

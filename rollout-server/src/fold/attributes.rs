@@ -32,6 +32,8 @@ pub(super) struct Attributes<'a> {
     pub(super) nanoseconds: i64,
     /// The caller's trace and span.
     pub(super) link: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
+    /// The span is the topmost of a process that goes on with a trace of another one.
+    pub(super) branch: bool,
     /// The usage section with what rides beside it.
     pub(super) usage: Usage,
     /// The tags that are set.
@@ -67,6 +69,7 @@ impl<'a> Attributes<'a> {
             "rollout.ns" => self.nanoseconds = read(value).unwrap_or(0).clamp(0, 999),
             "rollout.link.trace_id" => self.link.0 = read(value),
             "rollout.link.span_id" => self.link.1 = read(value),
+            "rollout.parent.remote" => self.branch = read(value).unwrap_or(false),
             "rollout.trace.tags" => self
                 .tags
                 .extend(read::<Vec<String>>(value).into_iter().flatten()),

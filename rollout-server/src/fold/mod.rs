@@ -73,6 +73,8 @@ pub(crate) struct SpanPatch<'a> {
     /// Its id in the trace.
     pub(crate) node: &'a str,
     pub(crate) parent: Option<&'a str>,
+    /// The topmost span of a process that goes on with a trace of another one.
+    pub(crate) branch: bool,
     /// A tool that was given no id of its own but perhaps that of the span around it.
     pub(crate) borrowed: bool,
     pub(crate) kind: Option<&'a str>,
@@ -229,6 +231,7 @@ fn span<'a>(
     SpanPatch {
         node: node.id,
         parent: node.parent,
+        branch: attributes.branch,
         borrowed: node.borrowed,
         kind,
         life,

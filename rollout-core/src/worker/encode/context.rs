@@ -22,7 +22,8 @@ impl TraceState {
         let of_the_trace = matches!(
             kind,
             RecordKind::TraceStart | RecordKind::TraceUpdate | RecordKind::Identity
-        ) || draft.event_type == "trace.start";
+        ) || draft.event_type == "trace.start"
+            || draft.branch;
         let mut overlay: Option<Overlay> = None;
         for (field, bytes) in draft.fields() {
             let Ok(text) = str::from_utf8(bytes) else {

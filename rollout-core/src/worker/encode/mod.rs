@@ -73,6 +73,8 @@ struct Draft<'a> {
     custom: Option<Custom>,
     /// It is no event of the program, but says what was lost.
     mark: bool,
+    /// It starts the topmost span here of a trace that began elsewhere.
+    branch: bool,
 }
 
 /// What became of a record.
@@ -117,6 +119,11 @@ impl Draft<'_> {
     fn text(&self, wanted: Field) -> Option<&str> {
         self.field(wanted)
             .and_then(|bytes| str::from_utf8(bytes).ok())
+    }
+
+    fn is_branch(&self) -> bool {
+        self.record.flags & WITH_TRACE == 0
+            && self.fields().any(|(field, _)| field == Field::Branch)
     }
 
     fn number(&self, wanted: Field) -> Option<u64> {
@@ -202,6 +209,7 @@ impl Encoder {
                 cut_values: Cell::new(0),
                 custom: None,
                 mark: true,
+                branch: false,
             };
             self.line(RecordKind::TraceUpdate, &draft, out);
             said += 1;
@@ -244,6 +252,7 @@ impl Encoder {
             cut_values: Cell::new(0),
             custom: None,
             mark: false,
+            branch: false,
         };
         if let Some(members) = draft.field(Field::Members) {
             draft.custom = Some(Custom::of(members, &self.masks));
@@ -255,7 +264,9 @@ impl Encoder {
             };
         }
         match kind {
+            RecordKind::SpanStart => draft.branch = draft.is_branch(),
             RecordKind::ToolCall => {
+                draft.branch = draft.is_branch();
                 draft.tool_call_id = draft.text(Field::ToolCallId).map(str::to_owned);
                 if let Some(id) = &draft.tool_call_id {
                     self.traces.tool_started(record.span, id);
@@ -420,8 +431,13 @@ impl Encoder {
             }
             event.object("attributes", |attributes| {
                 attributes.members(&resource.attributes);
-                if draft.event_type == "trace.start" {
+                if draft.event_type == "trace.start" || draft.branch {
                     attributes.members(&resource.trace_attributes);
+                }
+                if draft.branch {
+                    attributes
+                        .plain_key("rollout.parent.remote")
+                        .extend_from_slice(b"true");
                 }
                 attributes.number("rollout.ns", at % 1000);
                 state.say_dropped(attributes);

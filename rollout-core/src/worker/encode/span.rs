@@ -84,7 +84,13 @@ pub(super) fn attributes(
         for (key, value) in entries(draft, Field::Attribute) {
             attributes.captured(key, value);
         }
-        lists(attributes, draft, "rollout.tags", "rollout.metadata", mask);
+        // Of the trace itself, where there is no event of that.
+        let metadata = if draft.branch {
+            "rollout.trace.metadata"
+        } else {
+            "rollout.metadata"
+        };
+        lists(attributes, draft, "rollout.tags", metadata, mask);
     }
     usage_beyond(attributes, draft, mask);
     attributes.object("rollout.truncated", |truncated| {

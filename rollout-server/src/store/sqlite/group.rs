@@ -147,7 +147,7 @@ impl<'c, 'a> Group<'c, 'a> {
                 ])?;
         }
         if let Some(mut span) = patch.span {
-            if span.parent.is_none() {
+            if span.parent.is_none() || span.branch {
                 trace.describe(patch.at, &span);
             }
             let entry = trace.find_span(self.connection, &mut span)?;
@@ -174,7 +174,9 @@ impl<'c, 'a> Group<'c, 'a> {
             }
             trace.attributes_loaded = true;
         }
-        trace.state.writer = writer.or(trace.state.writer);
+        if patch.trace.begins || trace.state.writer.is_none() {
+            trace.state.writer = writer.or(trace.state.writer);
+        }
         trace.state.apply(patch.at, patch.trace);
         Ok(())
     }

@@ -417,8 +417,12 @@ pub(super) fn interrupt(connection: &Connection, writer: &str) -> Result<(), Sto
             WHERE writers.name = ?1 AND spans.ended_at IS NULL)",
         "UPDATE spans SET interrupted = 1
             WHERE ended_at IS NULL AND writer = (SELECT id FROM writers WHERE name = ?1)",
+        // One that began in a process that does not write here is no more than what is open in it.
         "UPDATE traces SET interrupted = 1, version = version + 1
-            WHERE ended_at IS NULL AND writer = (SELECT id FROM writers WHERE name = ?1)",
+            WHERE ended_at IS NULL AND writer = (SELECT id FROM writers WHERE name = ?1)
+                AND (begun OR EXISTS (
+                    SELECT 1 FROM spans WHERE spans.trace = traces.id AND spans.writer = traces.writer
+                        AND spans.ended_at IS NULL))",
         "UPDATE writers SET gone = 1 WHERE name = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([writer])?;

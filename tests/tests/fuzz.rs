@@ -50,6 +50,11 @@ fn configuration() {
 }
 
 #[test]
+fn propagation() {
+    run("propagation", 1500);
+}
+
+#[test]
 fn capture() {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -4,6 +4,8 @@
 mod answering;
 mod hostile;
 mod mutate;
+mod otlp;
+mod propagation;
 mod sse;
 
 use std::cell::LazyCell;
@@ -19,6 +21,8 @@ use tempfile::TempDir;
 
 pub use self::hostile::Hostile;
 pub use self::mutate::Mutator;
+pub use self::otlp::otlp;
+pub use self::propagation::propagation;
 pub use self::sse::sse;
 use crate::DEADLINE;
 
@@ -221,6 +225,7 @@ pub const TARGETS: &[Target] = &[
     ("configuration", configuration),
     ("capture", capture),
     ("sse", sse),
+    ("propagation", propagation),
 ];
 
 /// What to begin with.
@@ -273,6 +278,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         .map(|text| text.as_bytes().to_vec())
         .into(),
         "sse" => sse::seeds(),
+        "propagation" => propagation::seeds(),
         _ => (0..=255)
             .map(|operation| vec![operation, 3, operation, 200, 1, 7])
             .collect(),

@@ -1,7 +1,6 @@
 //! Traces that go on in another process: what is read from callers and written for those who are called.
 
 #![expect(
-    clippy::expect_used,
     clippy::unwrap_used,
     reason = "a test that cannot go on says so and fails"
 )]
@@ -352,7 +351,7 @@ fn a_tracestate_is_handed_on_as_it_came() {
     called.in_scope(|| {
         client
             .span("task")
-            .in_scope(|span| span.in_scope(|| inject(&mut sent)))
+            .in_scope(|span| span.in_scope(|| inject(&mut sent)));
     });
     assert_eq!(header(&sent, "tracestate"), state);
     let unsampled = headers(&[
@@ -518,9 +517,12 @@ fn items(parent: &str) -> impl Iterator<Item = usize> + use<> {
 #[rollout::task]
 fn work() {}
 
+/// A function by its name, and how it is called with a parent.
+type Call<'a> = (&'a str, &'a dyn Fn(&str));
+
 #[test]
 fn every_macro_takes_a_parent() {
-    let calls: [(&str, &dyn Fn(&str)); 7] = [
+    let calls: [Call<'_>; 7] = [
         ("agent", &|parent| {
             let parent: Option<SpanContext> = parent.parse().ok();
             let here = agent(parent.as_ref());
@@ -533,7 +535,7 @@ fn every_macro_takes_a_parent() {
         }),
         ("task", &|parent| futures::executor::block_on(task(parent))),
         ("boxed", &|parent| {
-            futures::executor::block_on(boxed(parent.to_owned()))
+            futures::executor::block_on(boxed(parent.to_owned()));
         }),
         ("items", &|parent| assert_eq!(items(parent).count(), 2)),
     ];
@@ -549,10 +551,7 @@ fn every_macro_takes_a_parent() {
             .find(|event| event["name"] == name)
             .unwrap();
         assert_eq!(start["parent_span_id"], SPAN, "{name}");
-        assert_eq!(
-            start["attributes"]["code.line.number"].as_u64().is_some(),
-            true
-        );
+        assert!(start["attributes"]["code.line.number"].is_u64());
         assert!(
             captured
                 .events

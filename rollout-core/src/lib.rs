@@ -85,9 +85,9 @@ pub use crate::{
     },
     id::{ParseIdError, SpanId, TraceId},
     span::{
-        Ending, Failure, InCurrentSpan, Outcome, Span, SpanBuilder, SpanEnd, SpanUpdate,
-        ToolBuilder, ToolCall, Trace, TraceBuilder, TraceEnd, TraceUpdate, TracedFuture, spawn,
-        spawn_thread,
+        Ending, Envelope, Failure, InCurrentSpan, JoinSetTraced, Outcome, ScopeTraced, Span,
+        SpanBuilder, SpanEnd, SpanUpdate, ToolBuilder, ToolCall, Trace, TraceBuilder, TraceEnd,
+        TraceUpdate, TracedFuture, in_current_span, spawn, spawn_blocking, spawn_thread,
     },
     stats::{DropReason, ExporterStats, FlushReport, Stats},
 };

@@ -92,6 +92,9 @@ pub struct Stats {
     pub dropped: BTreeMap<DropReason, u64>,
     /// What became of the events at each exporter, by its name.
     pub exporters: BTreeMap<String, ExporterStats>,
+    /// Spans that began a trace of their own while exactly one other was under way: most likely what was handed to
+    /// another task or thread without its span. The log tells of each call site once, at the level `debug`.
+    pub orphans: u64,
     /// Warnings given through the `log` crate.
     pub warnings: u64,
 }
@@ -143,6 +146,7 @@ pub(crate) struct Counters {
     spooled: AtomicU64,
     spooled_bytes: AtomicU64,
     dropped: [AtomicU64; DropReason::ALL.len()],
+    orphans: AtomicU64,
     warnings: AtomicU64,
     exporters: Mutex<BTreeMap<String, ExporterStats>>,
     told: Mutex<Told>,
@@ -159,6 +163,11 @@ impl Counters {
     /// Counts events that were taken from the queues and encoded.
     pub(crate) fn recorded(&self, events: u64) {
         self.recorded.fetch_add(events, Relaxed);
+    }
+
+    /// Counts a span that has lost its trace.
+    pub(crate) fn orphan(&self) {
+        self.orphans.fetch_add(1, Relaxed);
     }
 
     /// Counts events that reached the spool.
@@ -266,6 +275,7 @@ impl Counters {
             spooled_bytes: self.spooled_bytes.load(Relaxed),
             dropped: counts.filter(|(_, count)| *count > 0).collect(),
             exporters: exporters.clone(),
+            orphans: self.orphans.load(Relaxed),
             warnings: self.warnings.load(Relaxed),
         }
     }

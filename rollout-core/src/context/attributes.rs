@@ -119,6 +119,19 @@ impl Drop for AttributesGuard {
     }
 }
 
+/// The scope that this thread is in.
+pub(super) fn scope() -> Option<Arc<Scope>> {
+    current()
+}
+
+/// Puts this thread into a scope, or into none, until the guard is dropped.
+pub(super) fn enter_scope(scope: Option<Arc<Scope>>) -> AttributesGuard {
+    AttributesGuard {
+        outer: replace(scope),
+        stays: PhantomData,
+    }
+}
+
 /// A future inside a scope of attributes.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
@@ -167,6 +180,18 @@ impl Scope {
 }
 
 impl AttributesScope {
+    /// What has travelled.
+    pub(crate) fn of(carried: Carried) -> Self {
+        let [user_id, session_id, conversation_id] = carried.ids;
+        Self {
+            user_id,
+            session_id,
+            conversation_id,
+            tags: carried.tags,
+            metadata: BTreeMap::new(),
+        }
+    }
+
     /// As much of it as travels.
     pub(crate) fn carried(self) -> Carried {
         Carried {

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod propagate;
+mod surroundings;
 mod thread;
 
 use std::cell::Cell;
@@ -11,6 +12,7 @@ pub use attributes::{AttributesGuard, AttributesScope, WithAttributes, attribute
 pub(crate) use attributes::{any_scope, append_scope, scope_of_thread};
 pub use propagate::{AsParent, Carrier, ParseTraceparentError, SpanContext, extract, inject};
 pub(crate) use propagate::{BAGGAGE_NAMES, BaggageKeys, Carried, Luggage};
+pub(crate) use surroundings::Surroundings;
 pub(crate) use thread::{Thread, with_live_thread, with_thread, with_torn_down_thread};
 
 /// The trace and span that work belongs to: 32 bytes, copied.

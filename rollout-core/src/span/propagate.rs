@@ -6,9 +6,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use pin_project::pin_project;
 
-use crate::context::{
-    self, AttributesScope, Context, Restore, WithAttributes, attributes, scope_of_thread,
-};
+use super::tasks::in_current_span;
+use crate::context::{self, AttributesScope, Context, Restore, WithAttributes, attributes};
 
 /// A future that is inside the span that was current when it was made, wherever it is polled.
 #[derive(Debug)]
@@ -79,10 +78,5 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (context, scope) = (context::current(), scope_of_thread());
-    std::thread::spawn(move || {
-        let _restore = Restore::enter(context);
-        let _scope = scope.enter();
-        body()
-    })
+    std::thread::spawn(in_current_span(body))
 }

@@ -37,7 +37,7 @@ pub(super) fn traces(events: &[Value]) -> Vec<CapturedTrace> {
         .into_iter()
         .map(|(mut trace, mut spans)| {
             spans.on_top();
-            trace.spans = spans.children_of(None);
+            trace.spans = spans.tree();
             trace
         })
         .collect()
@@ -159,25 +159,33 @@ impl Spans {
         }
     }
 
-    fn children_of(&mut self, parent: Option<&str>) -> Vec<CapturedSpan> {
-        let ids: Vec<String> = self
-            .order
-            .iter()
-            .filter(|id| {
-                self.found
-                    .get(*id)
-                    .is_some_and(|(p, _)| p.as_deref() == parent)
-            })
-            .cloned()
-            .collect();
-        ids.into_iter()
-            .filter_map(|id| {
-                let (_, mut span) = self.found.remove(&id)?;
-                span.children = self.children_of(Some(&id));
-                Some(span)
-            })
-            .collect()
+    /// The spans as a tree, siblings in the order in which they began.
+    fn tree(mut self) -> Vec<CapturedSpan> {
+        // By the id of the parent, which for those on top is empty.
+        let mut children: HashMap<String, Vec<String>> = HashMap::new();
+        for id in self.order {
+            let parent = self.found.get(&id).and_then(|(parent, _)| parent.clone());
+            children
+                .entry(parent.unwrap_or_default())
+                .or_default()
+                .push(id);
+        }
+        below("", &mut self.found, &children)
     }
+}
+
+fn below(
+    parent: &str,
+    found: &mut HashMap<String, (Option<String>, CapturedSpan)>,
+    children: &HashMap<String, Vec<String>>,
+) -> Vec<CapturedSpan> {
+    let ids = children.get(parent).map(Vec::as_slice).unwrap_or_default();
+    let take = |id: &String| {
+        let (_, mut span) = found.remove(id)?;
+        span.children = below(id, found, children);
+        Some(span)
+    };
+    ids.iter().filter_map(take).collect()
 }
 
 fn error(event: &Value, attributes: &Map<String, Value>) -> Option<CapturedError> {

@@ -350,6 +350,9 @@ impl Drain {
                 if encoded.events > 0 {
                     spool::push_run(&mut self.runs, encoded.run(record.trace));
                 }
+                if encoded.orphan {
+                    self.counters.orphan();
+                }
                 if encoded.homeless {
                     self.counters.dropped(DropReason::Encode, 1);
                 }

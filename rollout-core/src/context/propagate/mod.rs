@@ -20,7 +20,8 @@ pub(crate) use luggage::Luggage;
 pub use parent::AsParent;
 pub use traceparent::ParseTraceparentError;
 
-use super::{Context, RANDOM, SAMPLED, UNSAMPLED};
+use super::{AttributesScope, Context, RANDOM, SAMPLED, UNSAMPLED};
+use crate::client::Shared;
 use crate::id::{SpanId, TraceId};
 
 /// A span as other processes know it: what a `traceparent` says, and what comes with it.
@@ -115,6 +116,14 @@ impl SpanContext {
     /// The `traceparent`, version 00.
     pub fn traceparent(&self) -> String {
         self.to_string()
+    }
+
+    /// What the caller has said of its user, session and so on, as a scope for work that begins traces of its own: as
+    /// much of it as the setting `baggage` of the current client allows. `None` where that is nothing.
+    pub fn attributes(&self) -> Option<AttributesScope> {
+        let client = Shared::find(super::client_of(super::current()))?;
+        let carried = self.carried()?.clone().only(client.settings.baggage);
+        (!carried.is_empty()).then(|| AttributesScope::of(carried))
     }
 
     fn with_luggage(mut self, luggage: Luggage) -> Self {

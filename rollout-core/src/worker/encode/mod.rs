@@ -7,6 +7,7 @@ mod context;
 mod custom;
 mod event;
 mod masks;
+mod orphans;
 mod span;
 mod time;
 mod trace;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use custom::Custom;
 use event::{Object, limit, put_text};
 pub(crate) use masks::Masks;
+use orphans::Orphans;
 use time::TimeText;
 use trace::{TraceState, Traces};
 
@@ -54,6 +56,7 @@ pub(crate) struct Encoder {
     wall: Wall,
     /// Traces that have lost something since it was said last.
     lossy: Vec<u128>,
+    orphans: Orphans,
 }
 
 /// Traces that are remembered at most because they have lost something.
@@ -86,6 +89,8 @@ pub(crate) struct Encoded {
     pub(crate) cut_values: u32,
     /// It belongs to no trace, so that the protocol has no place for it.
     pub(crate) homeless: bool,
+    /// It begins a trace that should be a part of another one.
+    pub(crate) orphan: bool,
     /// Whether the beginning of its trace is among the lines, and the end.
     starts: bool,
     ends: bool,
@@ -168,6 +173,7 @@ impl Encoder {
             events: 0,
             wall: Wall::new(),
             lossy: Vec::new(),
+            orphans: Orphans::default(),
         }
     }
 
@@ -280,6 +286,7 @@ impl Encoder {
             _ => {}
         }
         let (mut starts, mut ends) = (false, false);
+        let orphan = self.orphans.look(kind, &draft);
         let mut write = |event_type| {
             draft.event_type = event_type;
             starts |= event_type == "trace.start";
@@ -325,6 +332,7 @@ impl Encoder {
             homeless: false,
             starts,
             ends,
+            orphan,
         }
     }
 

@@ -19,6 +19,7 @@ pub struct ModelCalls {
     pub(crate) capture_input: bool,
     pub(crate) capture_output: bool,
     pub(crate) estimate_usage: bool,
+    pub(crate) propagate: Option<bool>,
 }
 
 impl Default for ModelCalls {
@@ -29,6 +30,7 @@ impl Default for ModelCalls {
             capture_input: true,
             capture_output: true,
             estimate_usage: false,
+            propagate: None,
         }
     }
 }
@@ -63,6 +65,23 @@ impl ModelCalls {
     pub fn capture_output(mut self, capture: bool) -> Self {
         self.capture_output = capture;
         self
+    }
+
+    /// Whether requests carry the trace along, in the headers `traceparent`, `tracestate` and `baggage`.
+    ///
+    /// Where nothing is said, model calls do not, and what else is sent does. A provider does not go on with the trace,
+    /// so there is nothing to win there, and something to lose: it would be told ids that are none of its business, and
+    /// the request would not be, byte for byte, what it is without us. For a gateway of one's own, `true` makes it part
+    /// of the trace; `false` keeps the headers off everything. A `traceparent` that is there already stays as it is.
+    pub fn propagate(mut self, propagate: bool) -> Self {
+        self.propagate = Some(propagate);
+        self
+    }
+
+    /// The same for one request.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn propagates(&self, is_model_call: bool) -> bool {
+        self.propagate.unwrap_or(!is_model_call)
     }
 
     /// Whether tokens are estimated where an answer tells none, as streams of OpenAI's chat completions do unless the

@@ -46,6 +46,8 @@ pub use crate::integrations::reqwest_middleware::ModelCallMiddleware;
 pub use crate::integrations::rmcp::{
     CallToolTraced, McpServer, wrap_mcp_server, wrap_mcp_server_with,
 };
+#[cfg(feature = "tower")]
+pub use crate::integrations::tower::{ServedBody, ServedFuture, ServerLayer, TracedServer};
 #[cfg(feature = "tracing")]
 pub use crate::integrations::tracing::{TracingLayer, tracing_layer};
 pub use crate::model_call::{ModelCall, llm};

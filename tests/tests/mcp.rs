@@ -329,4 +329,29 @@ async fn a_server_that_is_in_no_trace() {
             .any(|event| event["event_type"] == "trace.start" && event["trace_id"] == trace),
         "a trace of its own: {start}"
     );
+
+    // Where the caller is recorded too, both sides are in one trace, unless they are told otherwise.
+    let rollout = rollout::client().unwrap();
+    for propagate in [true, false] {
+        let calls = ToolCalls::new().propagate(propagate);
+        let before = starts().len();
+        let called = rollout.trace("caller").in_scope_async(async |_| {
+            client
+                .call_tool_traced_with(call("weather", "Rome"), calls)
+                .await
+                .map(drop)
+        });
+        called.await.unwrap();
+        let served = wait_until("the call is recorded", || starts().into_iter().nth(before));
+        let sent = wait_until("so is the caller's side", || {
+            let of_client = |event: &&Value| {
+                event["event_type"] == "tool.call" && event["attributes"]["span.kind"] == "client"
+            };
+            memory.events().iter().rfind(of_client).cloned()
+        });
+        assert_eq!(served["trace_id"] == sent["trace_id"], propagate);
+        let parent = propagate.then(|| sent["span_id"].clone());
+        assert_eq!(served.get("parent_span_id").cloned(), parent);
+        assert_eq!(served["raw"]["arguments"], sent["raw"]["arguments"]);
+    }
 }

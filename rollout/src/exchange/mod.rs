@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use rollout_core::{Ending, SpanEnd, SpanUpdate};
 
 use self::layers::{Call, is_recorded_above};
@@ -118,6 +119,11 @@ impl Exchange {
             shown_at: None,
             look_again: u64::MAX,
         })
+    }
+
+    /// Writes the call's span to the headers of its request.
+    pub(crate) fn inject(&self, headers: &mut HeaderMap) {
+        self.in_scope(|| rollout_core::inject(headers));
     }
 
     /// Sends the request: what happens on the way is inside the call's span.
@@ -295,6 +301,24 @@ fn failure(message: Option<String>) -> SpanEnd {
         error_type: message.as_ref().map(|_| "transport".to_owned()),
         error: message,
         ..SpanEnd::default()
+    }
+}
+
+/// Writes what is to go along with a request: the span of the call, or of who sends what is none. A `traceparent` that
+/// is there already stays.
+pub(crate) fn carry(
+    exchange: Option<&Exchange>,
+    calls: &ModelCalls,
+    host: &str,
+    path: &str,
+    headers: &mut HeaderMap,
+) {
+    let is_model_call = exchange.is_some() || Target::of(host, path).is_some();
+    if calls.propagates(is_model_call) && !headers.contains_key("traceparent") {
+        match exchange {
+            Some(exchange) => exchange.inject(headers),
+            None => rollout_core::inject(headers),
+        }
     }
 }
 

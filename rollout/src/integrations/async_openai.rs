@@ -15,7 +15,7 @@ use reqwest::Response;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
-use super::reqwest::{begin, told, watch};
+use super::reqwest::{begin, carry, told, watch};
 use crate::calls::ModelCalls;
 use crate::exchange::Exchange;
 use crate::wrap::Wrap;
@@ -110,10 +110,14 @@ impl Attempts {
         HttpRequestFactory::new(move || {
             let (attempts, request) = (Arc::clone(&self), request.clone());
             async move {
-                let request = request.build().await?;
+                let mut request = request.build().await?;
                 if attempts.made.fetch_add(1, Ordering::Relaxed) == 0 {
                     let layer = Arc::as_ptr(&attempts.calls).addr();
                     *attempts.exchange() = begin(&request, &attempts.calls, "openai", layer);
+                }
+                // Whatever is asked here, a model is asked.
+                if attempts.calls.propagates(true) {
+                    carry(attempts.exchange().as_ref(), &attempts.calls, &mut request);
                 }
                 Ok(request)
             }

@@ -12,5 +12,7 @@ pub(crate) mod reqwest_middleware;
 mod rig;
 #[cfg(feature = "mcp")]
 pub(crate) mod rmcp;
+#[cfg(feature = "tower")]
+pub(crate) mod tower;
 #[cfg(feature = "tracing")]
 pub(crate) mod tracing;

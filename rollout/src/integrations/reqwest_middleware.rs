@@ -4,7 +4,7 @@ use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use super::reqwest::{begin, told, watch};
+use super::reqwest::{begin, carry, told, watch};
 use crate::calls::ModelCalls;
 
 /// Records the requests that are model calls, as [`SendTraced`](crate::SendTraced) does.
@@ -43,12 +43,14 @@ impl ModelCallMiddleware {
 impl Middleware for ModelCallMiddleware {
     async fn handle(
         &self,
-        request: Request,
+        mut request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
         let layer = std::ptr::from_ref(self).addr();
-        let Some(exchange) = begin(&request, &self.calls, "reqwest-middleware", layer) else {
+        let exchange = begin(&request, &self.calls, "reqwest-middleware", layer);
+        carry(exchange.as_ref(), &self.calls, &mut request);
+        let Some(exchange) = exchange else {
             return next.run(request, extensions).await;
         };
         match exchange.around(|| next.run(request, extensions)).await {

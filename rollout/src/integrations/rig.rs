@@ -47,9 +47,10 @@ impl HttpClientExt for Recorded {
         U: From<Bytes> + WasmCompatSend + 'static,
     {
         let (client, calls) = (self.client.clone(), Arc::clone(&self.calls));
-        let (head, body) = request.map(Into::into).into_parts();
+        let (mut head, body) = request.map(Into::into).into_parts();
         async move {
             let exchange = begin(&head, Some(&body), &calls);
+            carry(exchange.as_ref(), &calls, &mut head);
             let request = Request::from_parts(head, body);
             let Some(exchange) = exchange else {
                 return client.send::<Bytes, U>(request).await;
@@ -79,8 +80,9 @@ impl HttpClientExt for Recorded {
     where
         T: Into<Bytes> + WasmCompatSend,
     {
-        let (head, body) = request.map(Into::into).into_parts();
+        let (mut head, body) = request.map(Into::into).into_parts();
         let exchange = begin(&head, Some(&body), &self.calls);
+        carry(exchange.as_ref(), &self.calls, &mut head);
         let request = Request::from_parts(head, body);
         let Some(mut exchange) = exchange else {
             return self.client.send_streaming(request).await;
@@ -109,6 +111,15 @@ fn begin(head: &Parts, body: Option<&Bytes>, calls: &Arc<ModelCalls>) -> Option<
     let host = head.uri.host().unwrap_or_default();
     let layer = Arc::as_ptr(calls).addr();
     Exchange::begin(calls, "rig", layer, host, head.uri.path(), body.cloned())
+}
+
+/// Writes what is to go along with a request. Whatever is asked here, a provider is asked.
+fn carry(exchange: Option<&Exchange>, calls: &ModelCalls, head: &mut Parts) {
+    if calls.propagates(true) {
+        let uri = head.uri.clone();
+        let host = uri.host().unwrap_or_default();
+        crate::exchange::carry(exchange, calls, host, uri.path(), &mut head.headers);
+    }
 }
 
 fn told_head(exchange: &mut Exchange, status: StatusCode, headers: &HeaderMap) {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResult, ClientRequest, ContentBlock, ErrorData, ProtocolVersion,
-    ServerResult,
+    RequestMetaObject, ServerResult,
 };
 use rmcp::service::{
     MaybeSendFuture, NotificationContext, Peer, RequestContext, RoleClient, RoleServer,
     RunningService, Service, ServiceError, ServiceRole,
 };
-use rollout_core::SpanEnd;
+use rollout_core::{SpanContext, SpanEnd};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,7 +18,8 @@ use crate::tools::{Call, ToolCalls, ToolFuture, failed, json, take_call_id};
 
 /// Calls the tools of an MCP server inside a span.
 ///
-/// The call, its result and its errors are what they are with `call_tool`. A result that says of itself that it is an
+/// The call, its result and its errors are what they are with `call_tool`, but that the call carries the trace along, in
+/// its `_meta`, as MCP has it; [`ToolCalls::propagate`] keeps it from that. A result that says of itself that it is an
 /// error marks the span failed, and so does an error of the protocol; a call that is given up ends as cancelled. The
 /// model's id of the call is taken from [`with_tool_call_id`](crate::with_tool_call_id), where that is around it.
 ///
@@ -73,8 +74,13 @@ impl CallToolTraced for Peer<RoleClient> {
     ) -> impl Future<Output = Result<CallToolResult, ServiceError>> + MaybeSendFuture {
         let id = take_call_id();
         async move {
-            let call = begin(&params, &Arc::new(calls), "client").map(|call| call.id(id));
-            ToolFuture::told_by(call, self.call_tool(params), told_client).await
+            let calls = Arc::new(calls);
+            let call = begin(&params, &calls, "client").map(|call| call.id(id));
+            let sent = async {
+                // Polled inside of the call's span.
+                self.call_tool(carry(params, &calls)).await
+            };
+            ToolFuture::told_by(call, sent, told_client).await
         }
     }
 }
@@ -87,16 +93,21 @@ impl<S: Service<RoleClient>> CallToolTraced for RunningService<RoleClient, S> {
     ) -> impl Future<Output = Result<CallToolResult, ServiceError>> + MaybeSendFuture {
         let id = take_call_id();
         async move {
-            let call = begin(&params, &Arc::new(calls), "client").map(|call| call.id(id));
-            ToolFuture::told_by(call, self.call_tool(params), told_client).await
+            let calls = Arc::new(calls);
+            let call = begin(&params, &calls, "client").map(|call| call.id(id));
+            let sent = async {
+                // Polled inside of the call's span.
+                self.call_tool(carry(params, &calls)).await
+            };
+            ToolFuture::told_by(call, sent, told_client).await
         }
     }
 }
 
 /// An MCP server whose tool calls are recorded; all else it does as before.
 ///
-/// Each call is a span inside the one that its task is in, and mostly that is none: then the call is a trace of its
-/// own. What the tool does is recorded inside of it. A server that is wrapped twice records once.
+/// A call whose `_meta` has a `traceparent`, as [`CallToolTraced`] writes it, is a span of the caller's trace. Any other
+/// is inside the span that its task is in, and mostly that is none: then the call is a trace of its own. What the tool does is recorded inside of it. A server that is wrapped twice records once.
 ///
 /// ```
 /// use rmcp::{RoleServer, Service, ServiceExt as _};
@@ -141,7 +152,12 @@ impl<S: Service<RoleServer>> Service<RoleServer> for McpServer<S> {
                 if request.extensions.get::<Recorded>().is_none() =>
             {
                 request.extensions.insert(Recorded);
-                begin(&request.params, &self.calls, "server")
+                let caller = self
+                    .calls
+                    .propagate
+                    .then(|| caller(&request.params, &context))
+                    .flatten();
+                begin(&request.params, &self.calls, "server").map(|call| call.parent(caller))
             }
             _ => None,
         };
@@ -167,6 +183,23 @@ impl<S: Service<RoleServer>> Service<RoleServer> for McpServer<S> {
     fn supported_protocol_versions(&self) -> std::borrow::Cow<'static, [ProtocolVersion]> {
         self.server.supported_protocol_versions()
     }
+}
+
+/// The call with the current span in its `_meta`.
+fn carry(mut params: CallToolRequestParams, calls: &ToolCalls) -> CallToolRequestParams {
+    if calls.propagate && SpanContext::current().is_some() {
+        rollout_core::inject(&mut params.meta.get_or_insert_default().0.0);
+    }
+    params
+}
+
+/// Who has written itself into the `_meta` of a call.
+fn caller(
+    params: &CallToolRequestParams,
+    context: &RequestContext<RoleServer>,
+) -> Option<SpanContext> {
+    let read = |meta: &RequestMetaObject| rollout_core::extract(&meta.0.0);
+    read(&context.meta).or_else(|| read(params.meta.as_ref()?))
 }
 
 fn begin(

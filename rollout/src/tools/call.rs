@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project::{pin_project, pinned_drop};
-use rollout_core::{Ending, SpanEnd, SpanUpdate, ToolCall};
+use rollout_core::{Ending, SpanContext, SpanEnd, SpanUpdate, ToolCall};
 use serde_json::Value;
 
 use super::calls::ToolCalls;
@@ -61,6 +61,8 @@ pub struct Call {
     id: Option<String>,
     arguments: Option<Value>,
     attributes: Vec<(&'static str, &'static str)>,
+    /// Who calls from another process.
+    parent: Option<SpanContext>,
     calls: Arc<ToolCalls>,
 }
 
@@ -78,6 +80,7 @@ impl Call {
             id,
             arguments: calls.capture_input.then(arguments).flatten(),
             attributes: Vec::new(),
+            parent: None,
             calls: Arc::clone(calls),
         })
     }
@@ -85,6 +88,12 @@ impl Call {
     #[cfg(feature = "mcp")]
     pub(crate) fn id(mut self, id: Option<String>) -> Self {
         self.id = id;
+        self
+    }
+
+    #[cfg(feature = "mcp")]
+    pub(crate) fn parent(mut self, parent: Option<SpanContext>) -> Self {
+        self.parent = parent;
         self
     }
 
@@ -103,7 +112,10 @@ impl Call {
     }
 
     fn open(self) -> Open {
-        let mut builder = self.place.tool(&self.name);
+        // Who is in the caller's trace already is below it, and nearer.
+        let here = SpanContext::current().map(|here| here.trace_id());
+        let parent = self.parent.filter(|parent| here != Some(parent.trace_id()));
+        let mut builder = self.place.tool(&self.name).parent(parent);
         if let Some(id) = self.id {
             builder = builder.tool_call_id(id);
         }

@@ -16,6 +16,7 @@ pub struct ToolCalls {
     pub(crate) attributes: Vec<(String, Value)>,
     pub(crate) capture_input: bool,
     pub(crate) capture_output: bool,
+    pub(crate) propagate: bool,
 }
 
 impl Default for ToolCalls {
@@ -24,6 +25,7 @@ impl Default for ToolCalls {
             attributes: Vec::new(),
             capture_input: true,
             capture_output: true,
+            propagate: true,
         }
     }
 }
@@ -45,6 +47,13 @@ impl ToolCalls {
     /// Whether arguments are recorded; they are unless this says otherwise.
     pub fn capture_input(mut self, capture: bool) -> Self {
         self.capture_input = capture;
+        self
+    }
+
+    /// Whether calls over MCP carry the trace along: a client writes it into `_meta`, and a server goes on with it. They
+    /// do unless this says otherwise; tools of this process need nothing of the kind.
+    pub fn propagate(mut self, propagate: bool) -> Self {
+        self.propagate = propagate;
         self
     }
 

@@ -33,11 +33,13 @@ macro_rules! glue {
 
             async fn execute(
                 client: &Client,
-                request: Request,
+                mut request: Request,
                 calls: &ModelCalls,
             ) -> Result<Response, Error> {
                 // A layer of this kind is never above itself, but may be below another one.
-                let Some(exchange) = begin(&request, calls, $feature, 0) else {
+                let exchange = begin(&request, calls, $feature, 0);
+                carry(exchange.as_ref(), calls, &mut request);
+                let Some(exchange) = exchange else {
                     return client.execute(request).await;
                 };
                 match exchange.around(|| client.execute(request)).await {
@@ -47,6 +49,17 @@ macro_rules! glue {
                         Err(error)
                     }
                 }
+            }
+
+            /// Writes what is to go along with a request.
+            pub(in crate::integrations) fn carry(
+                exchange: Option<&Exchange>,
+                calls: &ModelCalls,
+                request: &mut Request,
+            ) {
+                let url = request.url().clone();
+                let host = url.host_str().unwrap_or_default();
+                crate::exchange::carry(exchange, calls, host, url.path(), request.headers_mut());
             }
 
             /// Opens the span of a request, if that is a model call.

@@ -6,14 +6,15 @@ mod glue;
 use crate::calls::ModelCalls;
 
 #[cfg(any(feature = "openai", feature = "reqwest-middleware"))]
-pub(super) use current::{begin, told, watch};
+pub(super) use current::{begin, carry, told, watch};
 
 /// Sends requests that are model calls inside a span: those of `reqwest` 0.13 (feature `reqwest`) and 0.12 (feature
 /// `reqwest-012`).
 ///
 /// OpenAI, Anthropic and Gemini are known by the path, at any address, and so is whoever speaks like them. The request
 /// and the answer are what they are without it: bytes, headers, errors, and each chunk of a stream at the time it
-/// comes. What is no model call passes unrecorded.
+/// comes. What is no model call passes unrecorded; it carries the trace along in `traceparent`, so that the server that
+/// gets it can go on with it, which [`ModelCalls::propagate`] has a say in.
 ///
 /// ```no_run
 /// # #[cfg(feature = "reqwest")]

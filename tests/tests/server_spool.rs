@@ -143,6 +143,56 @@ fn what_a_dead_process_left_open_is_interrupted() {
     );
 }
 
+/// The topmost span of a process that goes on with a trace of another one.
+fn branch(trace: &str, span: &str) -> Value {
+    let mut event = span_start(trace, span);
+    event["parent_span_id"] = "elsewhere".into();
+    event["attributes"] = json!({ "rollout.parent.remote": true });
+    event
+}
+
+fn span_end(trace: &str, span: &str) -> Value {
+    json!({
+        "event_id": format!("{trace}_{span}_end"), "event_type": "span.end", "trace_id": trace, "span_id": span,
+        "status": "ok",
+    })
+}
+
+#[test]
+fn a_process_that_had_a_part_of_a_trace_interrupts_no_more_than_that() {
+    let server = TestServer::start();
+    let (mut whole, mut part) = (
+        Writer::start(server.dir(), "w1"),
+        Writer::start(server.dir(), "w2"),
+    );
+    for trace in ["ours", "over_http", "done"] {
+        part.events(1, &[branch(trace, "part"), span_end(trace, "part")]);
+        has_spans(&server, trace, 1);
+    }
+    part.events(1, &[branch("left", "part"), start("sign")]);
+    whole.events(1, &[start("ours"), span_start("ours", "a")]);
+    has_spans(&server, "ours", 2);
+    server.take(&[start("over_http")]);
+    let shown = |trace: &str| {
+        let trace = server.get_json(&format!("/api/v1/traces/{trace}"));
+        (trace["name"].clone(), trace["status"].clone())
+    };
+    let named = |name: &str, status: &str| (json!(name), json!(status));
+    part.die();
+    wait_until("it is seen that it is gone", || {
+        (shown("sign") == named("sign", "interrupted")).then_some(())
+    });
+    assert_eq!(shown("ours"), named("ours", "running"));
+    assert_eq!(shown("over_http"), named("over_http", "running"));
+    // Those began where nobody records for us.
+    assert_eq!(shown("done"), named("part", "ok"));
+    assert_eq!(shown("left"), named("part", "interrupted"));
+    whole.die();
+    wait_until("so does who began it", || {
+        (shown("ours") == named("ours", "interrupted")).then_some(())
+    });
+}
+
 #[test]
 fn what_came_over_http_first_is_of_its_process_all_the_same() {
     let dir = tempfile::tempdir().unwrap();

@@ -174,8 +174,9 @@ impl<'c, 'a> Group<'c, 'a> {
             }
             trace.attributes_loaded = true;
         }
-        if patch.trace.begins || trace.state.writer.is_none() {
-            trace.state.writer = writer.or(trace.state.writer);
+        // It is of the process that began it; of another one only as long as nobody knows better.
+        if patch.trace.begins || (!trace.state.begun && trace.state.writer.is_none()) {
+            trace.state.writer = writer;
         }
         trace.state.apply(patch.at, patch.trace);
         Ok(())

@@ -123,6 +123,28 @@ support_agent  ok 1.50 s  t1
 }
 
 #[test]
+fn console_prints_what_a_process_had_of_a_trace_that_began_elsewhere() {
+    let screen = Screen::default();
+    let mut console = ConsoleExporter::to(screen.clone(), false);
+    let mut branch = start("a", Some("elsewhere"), "server", "POST /orders");
+    branch["attributes"] = json!({ "rollout.parent.remote": true });
+    let inside = [
+        branch,
+        start("b", Some("a"), "task", "resolve"),
+        end("b", 1.0),
+    ];
+    block_on(console.export(&batch(&inside))).unwrap();
+    assert_eq!(screen.text(), "", "not before its end");
+    block_on(console.export(&batch(&[end("a", 2.0)]))).unwrap();
+    let expected = "\
+POST /orders  ok 2.0 ms  t1
+└─ POST /orders server  ok 2.0 ms
+   └─ resolve task  ok 1.0 ms
+";
+    assert_eq!(screen.text(), expected);
+}
+
+#[test]
 fn console_survives_anything() {
     let screen = Screen::default();
     let mut console = ConsoleExporter::to(screen.clone(), true);

@@ -152,12 +152,9 @@ impl ConsoleExporter {
                 self.print(trace_id, event);
             }
             _ => {
-                let ends = trace.take(event);
-                if ends
-                    && trace.name.is_empty()
-                    && trace.branch.as_deref() == event.span_id.as_deref()
-                {
-                    trace.name = text(event.name.as_ref());
+                let ends = trace.take(event) && trace.branch.as_deref() == event.span_id.as_deref();
+                if ends && trace.name.is_empty() {
+                    trace.name = trace.branch_name();
                     self.print(trace_id, event);
                 }
             }
@@ -260,6 +257,13 @@ impl ConsoleExporter {
 }
 
 impl Trace {
+    fn branch_name(&self) -> String {
+        let branch = self.branch.as_deref();
+        let mut spans = self.spans.iter();
+        let found = spans.find(|span| Some(span.id.as_str()) == branch);
+        found.map(|span| span.name.clone()).unwrap_or_default()
+    }
+
     /// Takes in what a span says. Returns whether that ends.
     fn take(&mut self, event: &Seen<'_>) -> bool {
         let Some(id) = event.span_id.as_deref() else {

@@ -156,6 +156,10 @@ pub(crate) enum Returns {
     Future,
     BoxedFuture,
     AliasedFuture,
+    /// A future by the name of an associated type, and the box is the end of the body.
+    AssociatedFuture,
+    ResultOfStream,
+    OptionOfIterator,
 }
 
 /// How the body is left.
@@ -169,7 +173,7 @@ pub(crate) enum Exit {
 }
 
 impl Returns {
-    const ALL: [Returns; 14] = [
+    const ALL: [Returns; 17] = [
         Returns::Unit,
         Returns::Number,
         Returns::Value,
@@ -184,6 +188,9 @@ impl Returns {
         Returns::Future,
         Returns::BoxedFuture,
         Returns::AliasedFuture,
+        Returns::AssociatedFuture,
+        Returns::ResultOfStream,
+        Returns::OptionOfIterator,
     ];
 
     /// The declared type.
@@ -203,6 +210,9 @@ impl Returns {
             Returns::Future => "impl Future<Output = u32>",
             Returns::BoxedFuture => "BoxFuture<'static, u32>",
             Returns::AliasedFuture => "Later<'static, Result<u32, String>>",
+            Returns::AssociatedFuture => "<Holder as Has>::Later",
+            Returns::ResultOfStream => "Result<impl Stream<Item = u32>, String>",
+            Returns::OptionOfIterator => "Option<impl Iterator<Item = u32>>",
         }
     }
 
@@ -241,6 +251,15 @@ impl Returns {
             (Returns::AliasedFuture, _) => {
                 "{ let held = Loud(\"held\"); Box::pin(async move { let n = fails(no())?; Ok(held.get() + sum + n) }) }"
             }
+            (Returns::AssociatedFuture, _) => {
+                "Box::pin(async move { let held = Loud(\"held\"); let n = fails(no())?; Ok(held.get() + sum + n) })"
+            }
+            (Returns::ResultOfStream, _) => {
+                "{ let held = Loud(\"held\"); Ok(futures::stream::iter(0..3).map(move |n| n + sum + held.get())) }"
+            }
+            (Returns::OptionOfIterator, _) => {
+                "{ let held = Loud(\"held\"); Some((0..3).map(move |n| n + sum + held.get())) }"
+            }
         }
     }
 
@@ -253,6 +272,8 @@ impl Returns {
                 | Returns::Future
                 | Returns::Opaque
                 | Returns::Never
+                | Returns::ResultOfStream
+                | Returns::OptionOfIterator
         )
     }
 
@@ -267,6 +288,9 @@ impl Returns {
                 | Returns::Future
                 | Returns::BoxedFuture
                 | Returns::AliasedFuture
+                | Returns::AssociatedFuture
+                | Returns::ResultOfStream
+                | Returns::OptionOfIterator
         )
     }
 }
@@ -317,14 +341,23 @@ impl Case {
             self.exit = Exit::Tail;
         }
         if matches!(self.exit, Exit::Question)
-            && !matches!(self.returns, Returns::Result | Returns::Option)
+            && !matches!(
+                self.returns,
+                Returns::Result
+                    | Returns::Option
+                    | Returns::ResultOfStream
+                    | Returns::OptionOfIterator
+            )
         {
             self.exit = Exit::Panic;
         }
         // A future that is given by a future is not followed, so it is no result that could be recorded.
         let future = matches!(
             self.returns,
-            Returns::Future | Returns::BoxedFuture | Returns::AliasedFuture
+            Returns::Future
+                | Returns::BoxedFuture
+                | Returns::AliasedFuture
+                | Returns::AssociatedFuture
         );
         if self.is_async && future {
             self.is_async = false;

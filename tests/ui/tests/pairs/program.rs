@@ -35,7 +35,9 @@ fn module(
         program,
         "mod {name} {{
 use super::*;
-pub struct Holder {{ second: Loud, first: Loud }}"
+pub struct Holder {{ second: Loud, first: Loud }}
+pub trait Has {{ type Later; }}
+impl Has for Holder {{ type Later = Later<'static, Result<u32, String>>; }}"
     );
     for (index, case) in cases.iter().enumerate() {
         let _ = writeln!(program, "const BASE{index}: u32 = line!();");
@@ -116,7 +118,7 @@ fn body(case: &Case) -> String {
         Exit::Return => {
             let _ = writeln!(body, "    if !no() {{ return {value}; }}");
         }
-        Exit::Question if case.returns == Returns::Option => {
+        Exit::Question if matches!(case.returns, Returns::Option | Returns::OptionOfIterator) => {
             body.push_str("    sum += fails(true).ok()?;\n");
         }
         Exit::Question => body.push_str("    sum += fails(true)?;\n"),
@@ -173,8 +175,24 @@ fn used(case: &Case, call: &str) -> String {
         Returns::Iterator | Returns::BoxedIterator => "given.by_ref().collect::<Vec<_>>()",
         Returns::Stream | Returns::BoxedStream if early => "std::pin::pin!(given).next().await",
         Returns::Stream | Returns::BoxedStream => "given.collect::<Vec<_>>().await",
-        Returns::Future | Returns::BoxedFuture | Returns::AliasedFuture if early => "drop(given)",
-        Returns::Future | Returns::BoxedFuture | Returns::AliasedFuture => "given.await",
+        Returns::Future
+        | Returns::BoxedFuture
+        | Returns::AliasedFuture
+        | Returns::AssociatedFuture => {
+            if early {
+                "drop(given)"
+            } else {
+                "given.await"
+            }
+        }
+        Returns::ResultOfStream if early => {
+            "match given { Ok(given) => Ok(std::pin::pin!(given).next().await), Err(error) => Err(error) }"
+        }
+        Returns::ResultOfStream => {
+            "match given { Ok(given) => Ok(given.collect::<Vec<_>>().await), Err(error) => Err(error) }"
+        }
+        Returns::OptionOfIterator if early => "given.map(|mut given| given.next())",
+        Returns::OptionOfIterator => "given.map(|given| given.collect::<Vec<_>>())",
         _ => "given",
     };
     let awaited = if case.is_async {

@@ -71,12 +71,14 @@ fn synchronous(plan: &Plan<'_>, gives: Shape, in_place: bool) -> TokenStream {
         let value = if late {
             quote_spanned!(mixed()=> span.run(#body))
         } else {
-            // Called where it is made, a closure that hands on what it was given a `&mut` of would be no `FnOnce`.
-            let runtime = &plan.runtime;
-            quote_spanned!(mixed()=> #runtime::once(#body))
+            quote_spanned!(mixed()=> (#body)())
         };
         let value = told(plan, &value);
-        let value = quote_spanned!(mixed()=> let value = #value;);
+        let once = (!late).then(|| {
+            let runtime = &plan.runtime;
+            quote_spanned!(mixed()=> let once = #runtime::Once;)
+        });
+        let value = quote_spanned!(mixed()=> #once let value = #value;);
         (rewritten(plan, true, None), value)
     };
     if gives == Shape::Value && !late {
@@ -420,16 +422,13 @@ fn closure(plan: &Plan<'_>) -> TokenStream {
             quote_spanned!(mixed()=> late.begin(|start| { #start });),
         )
     } else {
-        (TokenStream::new(), TokenStream::new())
+        // What is called where it is made and hands on what it was given a `&mut` of, would not be called by value. A
+        // call through a function of ours would hold all that was captured on the stack twice more.
+        let once = quote_spanned!(mixed()=> let _once = once;);
+        (TokenStream::new(), once)
     };
-    let bound = quote_spanned!(mixed()=> #hold #(#bind)* #begin);
-    if bound.is_empty() {
-        let group = &plan.block.group;
-        quote_spanned!(mixed()=> move || -> #output #group)
-    } else {
-        let body = body(plan);
-        quote_spanned!(mixed()=> move |#argument| -> #output { #bound #body })
-    }
+    let body = body(plan);
+    quote_spanned!(mixed()=> move |#argument| -> #output { #hold #(#bind)* #begin #body })
 }
 
 /// The body where statements of ours stand before it. An arm is where temporaries of its last

@@ -21,11 +21,8 @@ pub fn some<T: ?Sized>(value: &T) -> Option<&T> {
     Some(value)
 }
 
-/// Calls a body, which is that of a function and runs once.
-#[inline(always)]
-pub fn once<R>(body: impl FnOnce() -> R) -> R {
-    body()
-}
+/// What a closure that takes it can only be called once for.
+pub struct Once;
 
 /// Records nothing of what came out.
 #[inline]

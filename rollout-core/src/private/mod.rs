@@ -4,7 +4,7 @@ mod dispatch;
 
 pub use self::dispatch::{
     Declared, Given, GivenIterator, GivenStream, Identifier, OfDebug, OfDeref, OfDisplay,
-    OfNothing, OfValue, Outcome, PlainIdentifier, Undeclared, identifier, nothing, once, returned,
+    OfNothing, OfValue, Once, Outcome, PlainIdentifier, Undeclared, identifier, nothing, returned,
     some,
 };
 pub use crate::clock::Stopwatch;

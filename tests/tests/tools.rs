@@ -244,6 +244,62 @@ fn borrowed_arguments_and_types_of_ones_own() {
 }
 
 #[tokio::test]
+async fn arguments_that_a_tool_changes() {
+    type Add = Box<dyn Fn(&mut Vec<u32>, u32) -> usize + Send + Sync>;
+    type Count = Box<dyn FnMut(&mut u32) -> u32>;
+    type Later<'a> = Pin<Box<dyn Future<Output = Result<u32, String>> + Send + 'a>>;
+    type Take = Arc<dyn for<'a> Fn(&'a mut Vec<u32>, &'a str) -> Later<'a> + Send + Sync>;
+
+    let add: Vec<(&str, Add)> = wrap_tools(vec![(
+        "add",
+        Box::new(|list, number| {
+            list.push(number);
+            list.len()
+        }),
+    )]);
+    let mut seen = 0;
+    let mut count: Vec<(&str, Count)> = wrap_tools(vec![(
+        "count",
+        Box::new(move |number| {
+            seen += *number;
+            *number = 0;
+            seen
+        }),
+    )]);
+    let take: Vec<(&str, Take)> = wrap_tools(vec![(
+        "take",
+        Arc::new(|list, why| {
+            Box::pin(async move { list.pop().ok_or_else(|| format!("nothing to {why}")) })
+        }),
+    )]);
+    let ((), calls) = calls_async(async {
+        let mut list = vec![1];
+        assert_eq!(add[0].1(&mut list, 7), 2);
+        let mut number = 4;
+        assert_eq!(count[0].1(&mut number), 4);
+        assert_eq!(number, 0);
+        assert_eq!(take[0].1(&mut list, "eat").await, Ok(7));
+        assert_eq!(take[0].1(&mut list, "eat").await, Ok(1));
+        assert!(take[0].1(&mut list, "eat").await.is_err());
+    })
+    .await;
+    let inputs: Vec<_> = calls.iter().filter_map(|call| call.input.clone()).collect();
+    let before = [
+        json!([[1], 7]),
+        json!(4),
+        json!([[1, 7], "eat"]),
+        json!([[1], "eat"]),
+        json!([[], "eat"]),
+    ];
+    assert_eq!(
+        inputs, before,
+        "they are recorded as they are before the call"
+    );
+    assert_eq!(calls[2].output, Some(json!(7)));
+    assert_eq!(calls[4].error.as_ref().unwrap().message, "nothing to eat");
+}
+
+#[tokio::test]
 async fn futures_that_borrow() {
     type Later<'a> = Pin<Box<dyn Future<Output = usize> + Send + 'a>>;
     type Length = Box<dyn for<'a> Fn(&'a str, &'a str) -> Later<'a> + Send + Sync>;

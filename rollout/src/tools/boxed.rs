@@ -65,7 +65,11 @@ macro_rules! boxed {
                     let _held = &mark;
                     let call = Call::of(&name, &calls, || arguments([$($argument.recorded()),*]));
                     match call {
-                        Some(call) => <$given as Returned>::of(call, || tool($($argument),*)),
+                        Some(call) => {
+                            // What is borrowed for as long as a future runs must be moved on.
+                            let tool = &$($mut)? tool;
+                            <$given as Returned>::of(call, move || (*tool)($($argument),*))
+                        }
                         None => tool($($argument),*),
                     }
                 });
@@ -87,12 +91,18 @@ boxed!(0, [A: ToolArgument + 't, B: ToolArgument + 't, C: ToolArgument + 't, R: 
 boxed!(1, [A: ToolArgument + ?Sized + 't, R: Returned + 't], (a: &A), R, R,);
 boxed!(2, [A: ToolArgument + ?Sized + 't, B: ToolArgument + 't, R: Returned + 't], (a: &A, b: B), R, R,);
 boxed!(3, [A: ToolArgument + ?Sized + 't, B: ToolArgument + ?Sized + 't, R: Returned + 't], (a: &A, b: &B), R, R,);
+boxed!(4, [A: ToolArgument + ?Sized + 't, R: Returned + 't], (a: &mut A), R, R,);
+boxed!(5, [A: ToolArgument + ?Sized + 't, B: ToolArgument + 't, R: Returned + 't], (a: &mut A, b: B), R, R,);
+boxed!(6, [A: ToolArgument + ?Sized + 't, B: ToolArgument + ?Sized + 't, R: Returned + 't], (a: &mut A, b: &B), R, R,);
 
 macro_rules! borrowed_later {
     ($later:ident) => {
         boxed!(11, [A: ToolArgument + ?Sized + 't, T: Told + 'static], (a: &'a A), $later<'_, T>, $later<'a, T>, for<'a>);
         boxed!(12, [A: ToolArgument + ?Sized + 't, B: ToolArgument + 't, T: Told + 'static], (a: &'a A, b: B), $later<'_, T>, $later<'a, T>, for<'a>);
         boxed!(13, [A: ToolArgument + ?Sized + 't, B: ToolArgument + ?Sized + 't, T: Told + 'static], (a: &'a A, b: &'a B), $later<'_, T>, $later<'a, T>, for<'a>);
+        boxed!(14, [A: ToolArgument + ?Sized + 't, T: Told + 'static], (a: &'a mut A), $later<'_, T>, $later<'a, T>, for<'a>);
+        boxed!(15, [A: ToolArgument + ?Sized + 't, B: ToolArgument + 't, T: Told + 'static], (a: &'a mut A, b: B), $later<'_, T>, $later<'a, T>, for<'a>);
+        boxed!(16, [A: ToolArgument + ?Sized + 't, B: ToolArgument + ?Sized + 't, T: Told + 'static], (a: &'a mut A, b: &'a B), $later<'_, T>, $later<'a, T>, for<'a>);
     };
 }
 

@@ -16,7 +16,7 @@
 //!
 //! What can be kept under its own type is a closure in a box, because only that hides which closure it is:
 //! `Box<dyn Fn…>`, `Box<dyn FnMut…>`, `Arc<dyn Fn…>` and `Rc<dyn Fn…>`, with up to three arguments, of which the first
-//! one or two may be borrowed. A closure or function by itself becomes another one by [`wrap_tool`] or
+//! one or two may be borrowed, the first also by `&mut`: it is recorded as it is before the call. A closure or function by itself becomes another one by [`wrap_tool`] or
 //! [`wrap_async_tool`], before it is kept.
 //!
 //! The arguments are recorded through `serde::Serialize`, and so is the result; an `Err` marks the call failed, a panic

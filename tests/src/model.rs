@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -25,6 +25,8 @@ pub enum Script {
     Events(String, usize),
     /// Events as the test lets them go, to the first request.
     Channel(Arc<Mutex<Option<mpsc::Receiver<Piece>>>>),
+    /// The request, as it has come.
+    Echo,
     /// One answer after another, the last again and again.
     InTurn(Arc<(AtomicUsize, Vec<Script>)>),
 }
@@ -40,7 +42,7 @@ impl Script {
         Self::InTurn(Arc::new((AtomicUsize::new(0), scripts)))
     }
 
-    async fn answer(self) -> Response {
+    async fn answer(self, request: &Value) -> Response {
         let events = Response::builder().header("content-type", "text/event-stream; charset=utf-8");
         match self {
             Self::Json(status, value) => Response::builder()
@@ -59,10 +61,13 @@ impl Script {
                 let pieces = channel.lock().await.take().unwrap();
                 events.body(Body::from_stream(ReceiverStream::new(pieces)))
             }
+            Self::Echo => Response::builder()
+                .header("content-type", "application/json")
+                .body(Body::from(request.to_string())),
             Self::InTurn(turns) => {
                 let turn = turns.0.fetch_add(1, Ordering::Relaxed);
                 let script = turns.1.get(turn).or(turns.1.last()).unwrap().clone();
-                return Box::pin(script.answer()).await;
+                return Box::pin(script.answer(request)).await;
             }
         }
         .unwrap()
@@ -72,10 +77,21 @@ impl Script {
 /// Serves the script at every path of a loopback address, for as long as the runtime lives.
 pub async fn serve(script: Script) -> SocketAddr {
     async fn answer(State(script): State<Script>, request: Request<Body>) -> Response {
-        axum::body::to_bytes(request.into_body(), 16 << 20)
-            .await
-            .unwrap();
-        script.answer().await
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, 16 << 20).await.unwrap();
+        let headers = head.headers.iter().map(|(name, value)| {
+            let value = value.to_str().unwrap();
+            // The port is another one each time.
+            let is_host = name == axum::http::header::HOST;
+            json!([name.as_str(), if is_host { "here" } else { value }])
+        });
+        let request = json!({
+            "method": head.method.as_str(),
+            "uri": head.uri.to_string(),
+            "headers": headers.collect::<Vec<_>>(),
+            "body": String::from_utf8_lossy(&body),
+        });
+        script.answer(&request).await
     }
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,7 +1,7 @@
 //! What is seen of a stream while it runs, and tokens that nobody has told.
 #![allow(clippy::unwrap_used, reason = "that is how a test fails")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use rollout::testing::{Captured, capture_async};
@@ -138,6 +138,61 @@ async fn only_the_end_of_a_long_text_is_seen() {
     let text = &seen.last().unwrap().2;
     assert!(text.len() <= 4096 && text.len() > 4090, "{}", text.len());
     assert!(text.ends_with("00040ß"));
+}
+
+/// Reads piece after piece, each sent once the one before was read; when each was sent and when it had been read.
+#[agent(name = "ask", capture_input = false, capture_output = false)]
+async fn clocked(
+    url: &str,
+    request: &Value,
+    pieces: &[String],
+    next: mpsc::Sender<Piece>,
+) -> (Instant, Vec<(Instant, Instant)>) {
+    let begun = Instant::now();
+    let sent = client().post(url).json(request).send_traced();
+    let mut chunks = sent.await.unwrap().bytes_stream();
+    let mut times = Vec::new();
+    for piece in pieces {
+        let sent = Instant::now();
+        next.send(Ok(piece.clone().into())).await.unwrap();
+        assert_eq!(chunks.next().await.unwrap().unwrap(), piece);
+        times.push((sent, Instant::now()));
+        // So that there is a time between them to tell.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (begun, times)
+}
+
+#[tokio::test]
+async fn the_times_of_events_are_those_at_which_they_came() {
+    for talk in conversations() {
+        let (sender, receiver) = mpsc::channel(1);
+        let address = serve(Script::channel(receiver)).await;
+        let url = format!("http://{address}{}", talk.path);
+        let asking = clocked(&url, &talk.request, &talk.stream, sender);
+        let ((begun, times), captured) = capture_async(asking).await;
+        let call = &captured.span("ask").unwrap().children[0];
+
+        let is_event = |piece: &&String| piece.as_str() != "data: [DONE]\n\n";
+        let events = talk.stream.iter().filter(is_event).count();
+        assert_eq!(call.attributes["chunk_count"], events);
+        let (first, last) = (times[0], times[events - 1]);
+        // An event came after it was sent and before it was read, whatever the machine was at in between. Clocks may
+        // differ by a little.
+        let within = |name: &str, times: f64, least: Duration, most: Duration| {
+            let told = call.attributes[name].as_f64().unwrap() * times;
+            let (least, most) = (least.as_secs_f64() * 0.98, most.as_secs_f64() * 1.02);
+            assert!(
+                (least..=most).contains(&told),
+                "{name}: {least} {told} {most}"
+            );
+        };
+        let to_first = "gen_ai.response.time_to_first_chunk";
+        within(to_first, 1.0, Duration::ZERO, first.1 - begun);
+        let gaps = (events - 1) as f64;
+        let (least, most) = (last.0 - first.1, last.1 - first.0);
+        within("rollout.time_between_chunks", gaps, least, most);
+    }
 }
 
 #[agent(name = "ask", capture_input = false, capture_output = false)]

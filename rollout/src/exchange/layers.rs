@@ -12,8 +12,8 @@ thread_local! {
 /// A call on its way.
 #[derive(Debug)]
 pub(super) struct Call {
-    host: String,
-    path: String,
+    /// Host and path.
+    address: String,
     body_bytes: usize,
     /// Each layer below, with how often the call came by.
     below: Mutex<Vec<(usize, u32)>>,
@@ -22,8 +22,7 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn new(host: &str, path: &str, body_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
-            host: host.to_owned(),
-            path: path.to_owned(),
+            address: [host, path].concat(),
             body_bytes,
             below: Mutex::default(),
         })
@@ -47,8 +46,8 @@ pub(super) fn is_recorded_above(layer: usize, host: &str, path: &str, body_bytes
     let passing = |calls: &RefCell<Vec<Arc<Call>>>| {
         let calls = calls.try_borrow().ok()?;
         let call = calls.last()?;
-        (call.path == path && call.host == host && call.body_bytes == body_bytes)
-            .then(|| Arc::clone(call))
+        let is_same = call.address.strip_prefix(host) == Some(path);
+        (is_same && call.body_bytes == body_bytes).then(|| Arc::clone(call))
     };
     let Some(call) = PASSING.try_with(passing).ok().flatten() else {
         return false;

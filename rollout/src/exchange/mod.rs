@@ -117,7 +117,7 @@ impl Exchange {
             preview: None,
             shown: 0,
             shown_at: None,
-            look_again: u64::MAX,
+            look_again: 0,
         })
     }
 
@@ -161,28 +161,31 @@ impl Exchange {
 
     /// It goes on.
     pub(crate) fn chunk(&mut self, bytes: &Bytes) {
-        if !self.received.add(bytes) || self.preview.is_none() {
+        let Some(lap) = self.received.add(bytes) else {
             return;
-        }
-        let count = self.received.chunks();
-        let counts = count == 1 || count.is_multiple_of(SHOWN_EVERY);
-        if counts || self.received.last_lap() >= self.look_again {
-            self.look(counts);
+        };
+        if self.preview.is_some() {
+            let counts = self.received.chunks().is_multiple_of(SHOWN_EVERY);
+            if counts || lap >= self.look_again {
+                self.look(counts, lap);
+            }
         }
     }
 
     /// Shows what has come, if that is due.
-    fn look(&mut self, counts: bool) {
+    fn look(&mut self, counts: bool, lap: u64) {
         let since = self.shown_at.map(|shown_at| shown_at.elapsed());
         let is_due =
             since.is_none_or(|since| since >= SHOWN_AFTER || (counts && since >= SHOWN_AT_SOONEST));
         if is_due {
             self.show();
             self.shown_at = Some(Instant::now());
+        } else if lap < self.look_again {
+            return;
         }
         let since = since.filter(|_| !is_due).unwrap_or_default();
         let wait = self.received.ticks(SHOWN_AFTER.saturating_sub(since));
-        self.look_again = self.received.last_lap().saturating_add(wait);
+        self.look_again = lap.saturating_add(wait);
     }
 
     /// Lets the worker show what has come since it was shown.

@@ -14,6 +14,9 @@ const COPIED_BYTES: usize = 1024;
 /// Room for chunks that are copied, in bytes.
 const ROOM_BYTES: usize = 8 * 1024;
 
+/// Chunks that come within so many ticks, which is some microseconds, have come at one time.
+const GRAIN: u64 = 1 << 14;
+
 /// The bytes of an answer in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Received {
@@ -60,24 +63,35 @@ impl Received {
         }
     }
 
-    /// One chunk more; whether it was kept.
-    pub(super) fn add(&mut self, chunk: &Bytes) -> bool {
+    /// One chunk more; the tick at which it came, if it was kept.
+    pub(super) fn add(&mut self, chunk: &Bytes) -> Option<u64> {
         if chunk.is_empty() || self.bytes >= MOST_BYTES {
-            return false;
+            return None;
         }
         self.bytes += chunk.len();
         self.chunks += 1;
         if chunk.len() < COPIED_BYTES {
             if self.open.capacity() - self.open.len() < chunk.len() {
-                self.open.reserve(ROOM_BYTES);
+                self.make_room();
             }
             self.open.extend_from_slice(chunk);
         } else {
             self.seal();
             self.sealed.push(chunk.clone());
         }
-        self.laps.push((self.bytes, self.watch.lap()));
-        true
+        let lap = self.watch.lap();
+        match self.laps.last_mut() {
+            Some((end, came)) if lap.saturating_sub(*came) < GRAIN => *end = self.bytes,
+            _ => self.laps.push((self.bytes, lap)),
+        }
+        Some(lap)
+    }
+
+    /// Blocks of one size, because one that grows is copied as it does.
+    #[cold]
+    fn make_room(&mut self) {
+        self.seal();
+        self.open = BytesMut::with_capacity(ROOM_BYTES);
     }
 
     fn seal(&mut self) {
@@ -89,11 +103,6 @@ impl Received {
     /// How many chunks have come.
     pub(super) fn chunks(&self) -> usize {
         self.chunks
-    }
-
-    /// The tick at which the last one came.
-    pub(super) fn last_lap(&self) -> u64 {
-        self.laps.last().map_or(0, |(_, lap)| *lap)
     }
 
     /// About how many ticks take so long.

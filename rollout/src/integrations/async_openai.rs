@@ -113,7 +113,7 @@ impl Attempts {
                 let mut request = request.build().await?;
                 if attempts.made.fetch_add(1, Ordering::Relaxed) == 0 {
                     let layer = Arc::as_ptr(&attempts.calls).addr();
-                    *attempts.exchange() = begin(&request, &attempts.calls, "openai", layer);
+                    *attempts.exchange() = begin(&mut request, &attempts.calls, "openai", layer);
                 }
                 // Whatever is asked here, a model is asked.
                 if attempts.calls.propagates(true) {

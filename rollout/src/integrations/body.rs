@@ -11,6 +11,8 @@ use crate::exchange::Exchange;
 /// A body that tells its exchange of every chunk, and of its end.
 pub(super) struct Watched<B: Body> {
     body: B,
+    /// Its length was told ahead.
+    is_measured: bool,
     exchange: Option<Exchange>,
     told: fn(&B::Error) -> String,
 }
@@ -19,6 +21,7 @@ impl<B: Body> Watched<B> {
     /// `told` puts a failure in words.
     pub(super) fn new(body: B, exchange: Exchange, told: fn(&B::Error) -> String) -> Self {
         Self {
+            is_measured: body.size_hint().exact().is_some(),
             body,
             exchange: Some(exchange),
             told,
@@ -54,7 +57,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
             Poll::Pending => {}
         }
         // Who reads by the length stops before the end is told.
-        if polled.is_ready()
+        if self.is_measured
+            && polled.is_ready()
             && self.body.is_end_stream()
             && let Some(exchange) = self.exchange.take()
         {
@@ -69,5 +73,16 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl<B: Body> Drop for Watched<B> {
+    /// Who takes the last bytes need not ask whether there are more.
+    fn drop(&mut self) {
+        if let Some(exchange) = self.exchange.take()
+            && self.body.is_end_stream()
+        {
+            exchange.done();
+        }
     }
 }

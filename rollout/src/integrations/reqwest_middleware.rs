@@ -48,7 +48,7 @@ impl Middleware for ModelCallMiddleware {
         next: Next<'_>,
     ) -> Result<Response> {
         let layer = std::ptr::from_ref(self).addr();
-        let exchange = begin(&request, &self.calls, "reqwest-middleware", layer);
+        let exchange = begin(&mut request, &self.calls, "reqwest-middleware", layer);
         carry(exchange.as_ref(), &self.calls, &mut request);
         let Some(exchange) = exchange else {
             return next.run(request, extensions).await;

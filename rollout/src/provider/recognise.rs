@@ -1,5 +1,7 @@
 //! What a request asks of whom, by its URL.
 
+use std::borrow::Cow;
+
 /// What is spoken at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
@@ -78,8 +80,10 @@ pub(crate) fn providers() -> impl Iterator<Item = &'static str> {
 impl Target {
     /// The model call that a POST to this host and path is; `None` where it is none that is known.
     pub(crate) fn of(host: &str, path: &str) -> Option<Self> {
-        let path = path.trim_end_matches('/').replace("%3A", ":");
-        let path = path.replace("%3a", ":");
+        let mut path = Cow::Borrowed(path.trim_end_matches('/'));
+        if path.contains("%3") {
+            path = path.replace("%3A", ":").replace("%3a", ":").into();
+        }
         let (api, model) = if path.ends_with("/chat/completions") {
             (Api::ChatCompletions, None)
         } else if path.ends_with("/responses") {
@@ -96,10 +100,12 @@ impl Target {
             let model = address.rsplit('/').next().filter(|model| !model.is_empty());
             (Api::GenerateContent, Some(model?.to_owned()))
         };
-        let host = host.to_ascii_lowercase();
-        let known = HOSTS.iter().find(|(end, _)| {
-            host.strip_suffix(end).is_some_and(|start| {
-                start.is_empty() || start.ends_with('.') || start.ends_with('-')
+        let known = HOSTS.iter().find(|(known, _)| {
+            let start = host.len().checked_sub(known.len());
+            let parts = start.and_then(|start| host.split_at_checked(start));
+            parts.is_some_and(|(start, end)| {
+                let is_whole = start.is_empty() || start.ends_with(['.', '-']);
+                is_whole && end.eq_ignore_ascii_case(known)
             })
         });
         Some(Self {
@@ -141,8 +147,13 @@ mod tests {
             Some((Api::Messages, "anthropic", None))
         );
         let gemini = "gemini-2.5-pro".to_owned();
+        assert_eq!(
+            target("API.Groq.com", "/v1/responses"),
+            Some((Api::Responses, "groq", None))
+        );
         for path in [
             "/v1beta/models/gemini-2.5-pro:generateContent",
+            "/v1beta/models/gemini-2.5-pro%3agenerateContent/",
             "/v1/models/gemini-2.5-pro%3AstreamGenerateContent",
         ] {
             assert_eq!(

@@ -37,7 +37,7 @@ macro_rules! glue {
                 calls: &ModelCalls,
             ) -> Result<Response, Error> {
                 // A layer of this kind is never above itself, but may be below another one.
-                let exchange = begin(&request, calls, $feature, 0);
+                let exchange = begin(&mut request, calls, $feature, 0);
                 carry(exchange.as_ref(), calls, &mut request);
                 let Some(exchange) = exchange else {
                     return client.execute(request).await;
@@ -64,7 +64,7 @@ macro_rules! glue {
 
             /// Opens the span of a request, if that is a model call.
             pub(in crate::integrations) fn begin(
-                request: &Request,
+                request: &mut Request,
                 calls: &ModelCalls,
                 integration: &'static str,
                 layer: usize,
@@ -72,20 +72,25 @@ macro_rules! glue {
                 if request.method() != Method::POST {
                     return None;
                 }
+                let body = body(request);
                 let url = request.url();
                 let host = url.host_str().unwrap_or_default();
-                Exchange::begin(calls, integration, layer, host, url.path(), body(request))
+                Exchange::begin(calls, integration, layer, host, url.path(), body)
             }
 
-            /// The body, where it is all there: it is cloned by reference.
-            fn body(request: &Request) -> Option<Bytes> {
-                request.body()?.as_bytes()?;
-                let mut body = request.try_clone()?.body_mut().take()?;
+            /// The body, where it is all there, by reference. A body gives its bytes to nobody but who takes it, so it
+            /// is taken and made anew.
+            fn body(request: &mut Request) -> Option<Bytes> {
+                let body = request.body_mut();
+                body.as_ref()?.as_bytes()?;
+                let mut whole = body.take()?;
                 let mut context = Context::from_waker(Waker::noop());
-                match Pin::new(&mut body).poll_frame(&mut context) {
-                    Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
-                    _ => None,
-                }
+                let bytes = match Pin::new(&mut whole).poll_frame(&mut context) {
+                    Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+                    _ => Bytes::new(),
+                };
+                *body = Some(bytes.clone().into());
+                Some(bytes)
             }
 
             /// What went wrong, in the words of whoever noticed; where that goes back to the HTTP client, without the

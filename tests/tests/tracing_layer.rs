@@ -315,6 +315,28 @@ fn calls_of_genai() {
     assert_eq!(refused.attributes["rollout.usage_source"], "absent");
 }
 
+#[tokio::test]
+async fn a_call_that_is_given_up() {
+    layer();
+    let (given_up, captured) = capture_async(async {
+        let call = async { std::future::pending::<()>().instrument(genai_chat()).await };
+        let mut run = Box::pin(run_async(call));
+        let is_pending = futures::poll!(&mut run).is_pending();
+        drop(run);
+        is_pending
+    })
+    .await;
+    assert!(given_up);
+    assert_eq!(captured.span("run").unwrap().status, "cancelled");
+    let [call] = children(&captured) else {
+        panic!("{}", captured.tree())
+    };
+    // All that `tracing` tells is that it was closed.
+    assert_eq!(call.status, "ok");
+    assert_eq!((&call.output, call.usage.is_null()), (&None, true));
+    assert_eq!(call.attributes["rollout.usage_source"], "absent");
+}
+
 #[tool]
 fn within(depth: u32) -> u32 {
     rig_tool().in_scope(|| if depth == 0 { 0 } else { within(depth - 1) + 1 })

@@ -32,6 +32,11 @@ use crate::place::Place;
 /// # let _ = subscriber;
 /// ```
 ///
+/// `tracing` closes the span of a future that is dropped in the same way as that of one that is done. So a call that is
+/// given up ends as `ok` here, with what it had told by then: a model's call has no answer and no tokens, and its
+/// `rollout.usage_source` is `absent`. Where a wrapper of ours sees the call too, or a function of ours is around what is
+/// dropped, those end as `cancelled`.
+///
 /// Of one span, 128 fields and 1 MiB of text are kept until it is closed; how many fields were left out is said in
 /// `rollout.fields_dropped`. Redaction is that of all values: by the names of fields, and by what looks like a key.
 #[derive(Debug, Clone)]

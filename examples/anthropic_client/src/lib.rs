@@ -1,6 +1,8 @@
 //! Anthropic's messages through plain `reqwest`, and through a client library that hides its HTTP.
 
 use anyhow::Context as _;
+use misanthropic::prompt::message::Role;
+use misanthropic::{Client, Id, Key, Prompt};
 use rollout::{SendTraced as _, agent};
 use scripted_model::{Model, Reply, Script};
 use serde_json::{Value, json};
@@ -32,23 +34,27 @@ pub async fn ask(model: &Model, question: &str) -> anyhow::Result<String> {
     words(&answer.json().await?)
 }
 
-/// What a client library does, out of sight.
-async fn create(model: &Model, request: &Value) -> reqwest::Result<Value> {
-    let request = model
-        .http()
-        .post(format!("{}/v1/messages", model.origin()))
-        .header("x-api-key", model.api_key())
-        .json(request);
-    request.send().await?.error_for_status()?.json().await
+/// A client of the library that talks to this model.
+fn library(model: &Model) -> anyhow::Result<Client> {
+    // It takes keys of the length that Anthropic's have.
+    let key = format!("{:-<1$}", model.api_key(), Key::LEN);
+    Ok(Client::new(key)?.base_url(model.origin())?)
 }
 
-/// Answers a question through such a library: its future is recorded, with the request and the answer as they are.
+/// Answers a question through such a library, `misanthropic`: its future is recorded, with the prompt and the message
+/// as they are.
 #[agent(skip(model))]
 pub async fn ask_through_a_library(model: &Model, question: &str) -> anyhow::Result<String> {
-    let request = request(question);
-    let call = rollout::llm("anthropic").name("messages");
-    let answer = call.record(&request, create(model, &request)).await?;
-    words(&answer)
+    let client = library(model)?;
+    let prompt = Prompt::default()
+        .model(Id::Sonnet45)
+        .system("Be brief.")
+        .add_message((Role::User, question.to_owned()))?;
+    let message = rollout::llm("anthropic")
+        .model("claude-sonnet-4-5")
+        .record(&prompt, client.message(&prompt))
+        .await?;
+    Ok(message.inner.content.to_string())
 }
 
 /// What the model answers.

@@ -92,7 +92,9 @@ async fn answer(
     key: &str,
     last: Option<&Value>,
 ) -> Result<Reply, (StatusCode, &'static str)> {
-    if headers.get(key).and_then(|value| value.to_str().ok()) != Some(KEY) {
+    // Clients that take keys of one length only fill ours up.
+    let key = headers.get(key).and_then(|value| value.to_str().ok());
+    if key.map(|key| key.trim_end_matches('-')) != Some(KEY) {
         return Err((StatusCode::UNAUTHORIZED, "the API key is not valid"));
     }
     let text = last.map(|last| match last {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 /// Chunks of a stream.
 const CHUNKS: usize = 2_000;
 
-const ANSWER: &str = r#"{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"It rains in Oslo, as it does most days at this time of the year."}}],"usage":{"prompt_tokens":25000,"completion_tokens":16,"total_tokens":25016}}"#;
+const ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"It rains in Oslo, as it does most days at this time of the year."}}],"usage":{"prompt_tokens":25000,"completion_tokens":16,"total_tokens":25016}}"#;
 
 /// Serves for as long as the program runs.
 pub(crate) fn start() -> SocketAddr {
@@ -31,7 +31,7 @@ fn serve(mut connection: TcpStream) -> Option<()> {
                 .ok()?;
             for n in 0..CHUNKS {
                 let event = format!(
-                    "data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"word{n} \"}}}}]}}\n\n"
+                    "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"word{n} \"}}}}]}}\n\n"
                 );
                 let chunk = format!("{:x}\r\n{event}\r\n", event.len());
                 connection.write_all(chunk.as_bytes()).ok()?;

@@ -207,6 +207,33 @@ fn what_came_over_http_first_is_of_its_process_all_the_same() {
     assert_eq!(server.get_json("/api/v1/traces/t")["status"], "interrupted");
 }
 
+/// Who sends what a dead process has left may have to say what was lost of it: that makes no trace his own.
+#[test]
+fn a_trace_stays_with_its_process_whoever_says_what_was_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::start(dir.path(), "w1");
+    let next = Writer::start(dir.path(), "w2");
+    let server = TestServer::start_in(dir.path(), &[]);
+    writer.events(1, &[start("t"), span_start("t", "a")]);
+    has_spans(&server, "t", 1);
+    next.events(
+        1,
+        &[json!({
+            "event_id": "evt_lost_1", "event_type": "span.update", "trace_id": "t",
+            "attributes": { "rollout.dropped": { "rejected": 2 } },
+        })],
+    );
+    wait_until("it is said", || {
+        let metadata = &server.get_json("/api/v1/traces/t")["metadata"];
+        (metadata["rollout.dropped.rejected"] == 2).then_some(())
+    });
+    writer.die();
+    wait_until("the trace is interrupted with its process", || {
+        (server.get_json("/api/v1/traces/t")["status"] == "interrupted").then_some(())
+    });
+    drop(next);
+}
+
 #[test]
 fn fresh_folders_are_opened_by_many_at_once() {
     for _ in 0..5 {

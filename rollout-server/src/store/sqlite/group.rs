@@ -12,6 +12,10 @@ use crate::{
     store::{Origin, SpoolRange, StoreError},
 };
 
+/// How the ids of events begin that only say what a trace has lost. Whoever has lost it says so, and makes the trace
+/// none of his own.
+const MARK: &str = "evt_lost_";
+
 /// The working set of a transaction. Holds on to the events until it is flushed.
 pub(super) struct Group<'c, 'a> {
     connection: &'c Connection,
@@ -174,8 +178,11 @@ impl<'c, 'a> Group<'c, 'a> {
             }
             trace.attributes_loaded = true;
         }
-        // It is of the process that began it; of another one only as long as nobody knows better.
-        if patch.trace.begins || (!trace.state.begun && trace.state.writer.is_none()) {
+        // It is of the process that began it; of another one only as long as nobody knows better, and never of one that
+        // only says what was lost of it.
+        let is_mark = event.event_id.starts_with(MARK);
+        let is_first = !trace.state.begun && trace.state.writer.is_none() && !is_mark;
+        if patch.trace.begins || is_first {
             trace.state.writer = writer;
         }
         trace.state.apply(patch.at, patch.trace);

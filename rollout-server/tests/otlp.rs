@@ -318,9 +318,33 @@ fn bombs() {
     assert_eq!(answer.status, 413);
     // So do attributes, in the depth of a value.
     let list = field(2, &field(6, &[0x0a, 0].repeat(spans)));
-    let span = field(2, &field(9, &list));
-    let answer = packed(&field(1, &field(2, &span)));
+    let listed = field(2, &field(9, &list));
+    let answer = packed(&field(1, &field(2, &listed)));
     assert_eq!(answer.status, 413);
+
+    // The same as JSON.
+    let objects = |count: usize| vec!["{}"; count].join(",");
+    for (head, tail) in [
+        (r#"{"resourceSpans":["#, "]}"),
+        (r#"{"resourceSpans":[{"scopeSpans":["#, "]}]}"),
+        (
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"events":["#,
+            "]}]}]}]}",
+        ),
+    ] {
+        let body = format!("{head}{}{tail}", objects(1 << 20));
+        let answer = server.post_to("/v1/traces", body.as_bytes(), &[JSON]);
+        assert_eq!(answer.status, 413, "{head}");
+        let said = String::from_utf8(answer.body).unwrap();
+        assert!(said.contains("too many parts"), "{said}");
+    }
+    // Of what is no span, only the number is kept.
+    let spans = 1 << 17;
+    let numbers = vec!["0"; spans].join(",");
+    let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{numbers}]}}]}}]}}"#);
+    let answer = server.post_to("/v1/traces", body.as_bytes(), &[JSON]);
+    let said: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(said["partialSuccess"]["rejectedSpans"], spans.to_string());
 
     // Values within values without end.
     let mut value = Vec::new();
@@ -335,11 +359,11 @@ fn bombs() {
         r#"{"arrayValue":{"values":["#.repeat(2000),
         "]}}".repeat(2000)
     );
-    let span = format!(
+    let nested = format!(
         r#"{{"traceId":"{TRACE}","spanId":"{}","attributes":[{{"key":"k","value":{list}}}]}}"#,
         id(1)
     );
-    let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
+    let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{nested}]}}]}}]}}"#);
     let answer = server.post_to("/v1/traces", body.as_bytes(), &[JSON]);
     let said: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(
@@ -348,9 +372,17 @@ fn bombs() {
         "{said}"
     );
 
+    // More events than a span has are counted, and not read.
+    let mut eventful = span(9, 0, "eventful", &json!({}));
+    eventful.events = vec![event("again", &json!({})); 1500];
+    server.take_spans(&request(&json!({}), vec![eventful]));
+    let kept = server.otlp_span(9)["attributes"].clone();
+    assert_eq!(kept["otel.dropped_events"], 500);
+    assert_eq!(kept["otel.events"].as_array().unwrap().len(), 1000);
+
     // It goes on.
     server.take_spans(&sample());
-    assert_eq!(server.spans(TRACE).len(), 3);
+    assert_eq!(server.spans(TRACE).len(), 4);
 }
 
 /// A field of protobuf that holds bytes.

@@ -96,6 +96,7 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = match refusal {
             Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Refusal::TooHeavy => (StatusCode::PAYLOAD_TOO_LARGE, "too_many_parts"),
             Refusal::Encoding(_) => (StatusCode::BAD_REQUEST, "invalid_encoding"),
             Refusal::Json(_) => (StatusCode::BAD_REQUEST, "invalid_json"),
             Refusal::Spans(_) => (StatusCode::BAD_REQUEST, "invalid_request"),

@@ -37,7 +37,8 @@ pub(super) async fn batch(
         let stored = app.store.append(received.events, origin).await;
         stored.map_err(|error| ApiError::not_stored(error, &received.source))?;
     }
-    app.metrics.events(accepted, &received.errors);
+    let reasons = received.errors.iter().map(|error| (&*error.code, 1));
+    app.metrics.events(accepted, reasons);
     Ok(Json(EventBatchResponse {
         accepted,
         rejected,

@@ -17,7 +17,6 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use rollout_core::event::EventBatchError;
 use tokio::time::Instant;
 
 use super::App;
@@ -99,14 +98,22 @@ impl Metrics {
         }
     }
 
-    /// Counts the events of a batch.
-    pub(super) fn events(&self, accepted: u64, errors: &[EventBatchError]) {
-        let rejected = errors.len() as u64;
-        for error in errors {
-            let reason = error.code.clone();
-            self.rejected.get_or_create(&Reason { reason }).inc();
+    /// Counts the events of a request: those that were taken, and the others by what is wrong with
+    /// them.
+    pub(super) fn events<'a>(
+        &self,
+        accepted: u64,
+        rejected: impl IntoIterator<Item = (&'a str, u64)>,
+    ) {
+        let mut all_rejected = 0;
+        for (reason, number) in rejected {
+            all_rejected += number;
+            let reason = reason.to_owned();
+            self.rejected
+                .get_or_create(&Reason { reason })
+                .inc_by(number);
         }
-        for (outcome, number) in [("accepted", accepted), ("rejected", rejected)] {
+        for (outcome, number) in [("accepted", accepted), ("rejected", all_rejected)] {
             self.events
                 .get_or_create(&Outcome { outcome })
                 .inc_by(number);

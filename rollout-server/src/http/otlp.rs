@@ -13,7 +13,6 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message;
-use rollout_core::event::EventBatchError;
 use serde_json::json;
 use tokio::task::JoinError;
 
@@ -23,7 +22,7 @@ use super::{
     ingest::encoding,
 };
 use crate::{
-    ingest::{Format, receive_spans},
+    ingest::{Format, Spans, receive_spans},
     store::Origin,
 };
 
@@ -33,9 +32,6 @@ const PATHS: [&str; 3] = [
     "/api/public/otel/v1/traces",
     "/api/v1/public/traces",
 ];
-
-/// Rejected spans that an answer says something about.
-const EXPLAINED: usize = 3;
 
 /// Takes the spans of a request. An answer of success means that they are committed.
 pub(super) async fn take(
@@ -73,8 +69,10 @@ pub(super) async fn take(
         app.store.append(events, Origin::Request(None)).await?;
     }
     drop(body);
-    app.metrics.events(accepted, spans.errors());
-    Ok(format.answer(spans.seen(), spans.errors()))
+    let reasons = spans.rejected().iter();
+    app.metrics
+        .events(accepted, reasons.map(|(reason, number)| (*reason, *number)));
+    Ok(format.answer(&spans))
 }
 
 /// Does what keeps a core busy: no more at a time than there are.
@@ -99,9 +97,9 @@ fn format(headers: &HeaderMap) -> Option<Format> {
 }
 
 impl Format {
-    fn answer(self, seen: u64, errors: &[EventBatchError]) -> Response {
-        let message = explain(seen, errors);
-        let rejected = errors.len();
+    fn answer(self, spans: &Spans) -> Response {
+        let rejected: u64 = spans.rejected().values().sum();
+        let message = explain(rejected, spans);
         match self {
             Self::Protobuf => {
                 let partial_success = (rejected > 0).then(|| ExportTracePartialSuccess {
@@ -129,9 +127,9 @@ impl Format {
     }
 }
 
-fn explain(seen: u64, errors: &[EventBatchError]) -> String {
-    let mut message = format!("{} of {seen} spans are rejected", errors.len());
-    for error in errors.iter().take(EXPLAINED) {
+fn explain(rejected: u64, spans: &Spans) -> String {
+    let mut message = format!("{rejected} of {} spans are rejected", spans.seen());
+    for error in spans.explained() {
         // A text takes whatever is written to it.
         let _ = write!(message, "; span {}: {}", error.index, error.message);
     }

@@ -35,7 +35,7 @@ pub(super) fn numbers(json: &str) -> Option<String> {
 }
 
 /// The byte after a text that begins here.
-fn end_of_text(bytes: &[u8], start: usize) -> usize {
+pub(super) fn end_of_text(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < bytes.len() {
         match bytes[at] {

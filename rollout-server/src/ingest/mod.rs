@@ -33,6 +33,8 @@ pub struct Received {
 pub enum Refusal {
     /// The body is longer than [`MAX_BODY`], as it came or decoded.
     TooLarge,
+    /// The body has more parts than are read.
+    TooHeavy,
     /// The body is not in the encoding that its header names.
     Encoding(String),
     /// The body is no JSON.
@@ -50,6 +52,9 @@ impl fmt::Display for Refusal {
                 f,
                 "the body is longer than {} MiB, as sent or decompressed: send smaller batches",
                 MAX_BODY >> 20
+            ),
+            Self::TooHeavy => f.write_str(
+                "the body has too many parts, which would take too much memory: send smaller batches",
             ),
             Self::Encoding(detail) => write!(f, "the body cannot be decompressed: {detail}"),
             Self::Json(detail) => write!(f, "the body is no JSON: {detail}"),

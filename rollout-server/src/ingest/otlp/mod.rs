@@ -25,7 +25,7 @@ mod usage;
 mod value;
 mod weight;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest, common::v1::InstrumentationScope,
@@ -49,18 +49,22 @@ pub enum Format {
 /// A span, who has recorded it, or why it is none.
 type Sourced = (Arc<Source>, Result<Span, String>);
 
+/// Rejected spans of which it is said what is wrong with them.
+const EXPLAINED: usize = 3;
+
 /// The spans of a request, as far as their events are not taken.
 pub struct Spans {
     left: Box<dyn Iterator<Item = Sourced> + Send>,
     seen: u64,
-    errors: Vec<EventBatchError>,
+    rejected: BTreeMap<&'static str, u64>,
+    explained: Vec<EventBatchError>,
 }
 
 impl fmt::Debug for Spans {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spans")
             .field("seen", &self.seen)
-            .field("errors", &self.errors)
+            .field("rejected", &self.rejected)
             .finish_non_exhaustive()
     }
 }
@@ -70,18 +74,19 @@ pub fn receive_spans(body: &[u8], encoding: Encoding, format: Format) -> Result<
     let decoded = decode(body, encoding)?;
     let left: Box<dyn Iterator<Item = Sourced> + Send> = match format {
         Format::Protobuf => Box::new(protobuf(&decoded)?),
-        Format::Json => Box::new(json(&decoded)?),
+        Format::Json => Box::new(json(decoded.into_owned())?),
     };
     Ok(Spans {
         left,
         seen: 0,
-        errors: Vec::new(),
+        rejected: BTreeMap::new(),
+        explained: Vec::new(),
     })
 }
 
 fn protobuf(body: &[u8]) -> Result<impl Iterator<Item = Sourced> + Send + use<>, Refusal> {
     if !weight::fits(body) {
-        return Err(Refusal::TooLarge);
+        return Err(Refusal::TooHeavy);
     }
     let request = ExportTraceServiceRequest::decode(body)
         .map_err(|error| Refusal::Spans(error.to_string()))?;
@@ -96,17 +101,26 @@ fn protobuf(body: &[u8]) -> Result<impl Iterator<Item = Sourced> + Send + use<>,
     }))
 }
 
-fn json(body: &[u8]) -> Result<impl Iterator<Item = Sourced> + Send + use<>, Refusal> {
-    let resources = json::request(body).map_err(|error| {
+fn json(body: Vec<u8>) -> Result<impl Iterator<Item = Sourced> + Send + use<>, Refusal> {
+    if !json::fits(&body) {
+        return Err(Refusal::TooHeavy);
+    }
+    let resources = json::request(&body).map_err(|error| {
         if error.is_data() {
             Refusal::Spans(error.to_string())
         } else {
             Refusal::Json(error.to_string())
         }
     })?;
-    Ok(resources.into_iter().flat_map(|of_resource| {
-        let scopes = of_resource.scopes.into_iter();
-        let scopes = scopes.map(|of_scope| (of_scope.scope, of_scope.spans.into_iter()));
+    let body = Arc::new(body);
+    Ok(resources.into_iter().flat_map(move |of_resource| {
+        let body = Arc::clone(&body);
+        let scopes = of_resource.scopes.into_iter().map(move |of_scope| {
+            let body = Arc::clone(&body);
+            let spans = of_scope.spans.into_iter();
+            let spans = spans.map(move |place| json::span(body.get(place).unwrap_or_default()));
+            (of_scope.scope, spans)
+        });
         sourced(Resource::from(of_resource.resource), scopes)
     }))
 }
@@ -134,11 +148,16 @@ impl Spans {
             self.seen += 1;
             match read(&source, span) {
                 Ok(of_span) => events.extend(of_span),
-                Err(fault) => self.errors.push(EventBatchError {
-                    index,
-                    code: fault.code.to_owned(),
-                    message: fault.message,
-                }),
+                Err(fault) => {
+                    *self.rejected.entry(fault.code).or_default() += 1;
+                    if self.explained.len() < EXPLAINED {
+                        self.explained.push(EventBatchError {
+                            index,
+                            code: fault.code.to_owned(),
+                            message: fault.message,
+                        });
+                    }
+                }
             }
         }
         events
@@ -149,9 +168,14 @@ impl Spans {
         self.seen
     }
 
-    /// What is wrong with those that have no events, in order; the index is the span's in its request.
-    pub fn errors(&self) -> &[EventBatchError] {
-        &self.errors
+    /// How many of these have no events, by what is wrong with them.
+    pub fn rejected(&self) -> &BTreeMap<&'static str, u64> {
+        &self.rejected
+    }
+
+    /// What is wrong with the first of them, in order; the index is the span's in its request.
+    pub fn explained(&self) -> &[EventBatchError] {
+        &self.explained
     }
 }
 

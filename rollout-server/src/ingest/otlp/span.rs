@@ -24,6 +24,9 @@ use crate::{fold::CODE, ingest::validate::Fault};
 const HAS_IS_REMOTE: u32 = 1 << 8;
 const IS_REMOTE: u32 = 1 << 9;
 
+/// Events of one span that are read, and links: tracers send some hundred at most. How many more there are is said.
+const MOST_PARTS: usize = 1000;
+
 const FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
 /// Where others say when the first piece of an answer came, as a time.
 const FIRST_CHUNK_AT: &str = "langfuse.observation.completion_start_time";
@@ -69,10 +72,25 @@ pub(super) struct Read<'a> {
 
 impl<'a> Read<'a> {
     /// Reads a span.
-    pub(super) fn of(source: &'a Source, span: Span) -> Result<Self, Fault> {
+    pub(super) fn of(source: &'a Source, mut span: Span) -> Result<Self, Fault> {
         let ids = Ids::of(&span)?;
         let mut attributes = Attributes::of(span.attributes);
         attributes.add_all(Attributes::of(source.attributes.clone()));
+        let more =
+            |all: usize, said: u32| said.saturating_add(all.saturating_sub(MOST_PARTS) as u32);
+        let dropped = [
+            ("otel.dropped_attributes", span.dropped_attributes_count),
+            (
+                "otel.dropped_events",
+                more(span.events.len(), span.dropped_events_count),
+            ),
+            (
+                "otel.dropped_links",
+                more(span.links.len(), span.dropped_links_count),
+            ),
+        ];
+        span.events.truncate(MOST_PARTS);
+        span.links.truncate(MOST_PARTS);
         let mut events = SpanEvents::read(span.events, &mut attributes);
         let kind = kind::take(&mut attributes);
         let trace = TraceFacts::take(&mut attributes, ids.parent.is_none());
@@ -125,11 +143,7 @@ impl<'a> Read<'a> {
         if !span.trace_state.is_empty() {
             attributes.add("otel.trace_state", span.trace_state.into());
         }
-        for (name, dropped) in [
-            ("otel.dropped_attributes", span.dropped_attributes_count),
-            ("otel.dropped_events", span.dropped_events_count),
-            ("otel.dropped_links", span.dropped_links_count),
-        ] {
+        for (name, dropped) in dropped {
             if dropped > 0 {
                 attributes.add(name, dropped.into());
             }

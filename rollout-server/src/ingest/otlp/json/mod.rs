@@ -2,24 +2,46 @@
 //! by number. Fields that nobody knows are passed over, and `null` is what is not there.
 //!
 //! The types of protobuf could read themselves, but they refuse what other encoders leave out (an
-//! empty list's items), and one bad span would spoil its request.
+//! empty list's items), and one bad span would spoil its request. Here each span is read when it is
+//! its turn.
 
 mod typed;
+
+use std::ops::Range;
 
 use opentelemetry_proto::tonic::{
     common::v1::InstrumentationScope,
     resource::v1::Resource,
-    trace::v1::{self as proto, span},
+    trace::v1::{self as proto, span as of_span},
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use self::typed::{Attributes, Whole};
+use crate::ingest::lenient::end_of_text;
 
-/// The spans of a scope, each of which may be no span.
+/// Objects in one request, at most: what is one takes up to a few hundred bytes, and may be two long.
+const MOST_OBJECTS: usize = 1 << 20;
+
+/// Whether a request fits into memory.
+pub(super) fn fits(text: &[u8]) -> bool {
+    let (mut at, mut objects) = (0, 0);
+    while at < text.len() && objects <= MOST_OBJECTS {
+        match text[at] {
+            b'"' => at = end_of_text(text, at),
+            byte => {
+                objects += usize::from(byte == b'{');
+                at += 1;
+            }
+        }
+    }
+    objects <= MOST_OBJECTS
+}
+
+/// The spans of a scope, and where each stands in the request.
 pub(super) struct ScopeSpans {
     pub(super) scope: InstrumentationScope,
-    pub(super) spans: Vec<Result<proto::Span, String>>,
+    pub(super) spans: Vec<Range<usize>>,
 }
 
 /// The spans of a resource.
@@ -28,9 +50,22 @@ pub(super) struct ResourceSpans {
     pub(super) scopes: Vec<ScopeSpans>,
 }
 
-/// Reads a request.
+/// Reads a request, but for its spans.
 pub(super) fn request(text: &[u8]) -> Result<Vec<ResourceSpans>, serde_json::Error> {
     let request: Request<'_> = serde_json::from_slice(text)?;
+    let place = |span: &RawValue| {
+        let from = span.get().as_ptr() as usize - text.as_ptr() as usize;
+        from..from + span.get().len()
+    };
+    let scope = |of_scope: OfScope<'_>| ScopeSpans {
+        scope: InstrumentationScope {
+            name: of_scope.scope.name,
+            version: of_scope.scope.version,
+            attributes: of_scope.scope.attributes.0,
+            ..InstrumentationScope::default()
+        },
+        spans: of_scope.spans.into_iter().map(place).collect(),
+    };
     let resources = request.resource_spans.into_iter();
     Ok(resources
         .map(|of_resource| ResourceSpans {
@@ -38,32 +73,16 @@ pub(super) fn request(text: &[u8]) -> Result<Vec<ResourceSpans>, serde_json::Err
                 attributes: of_resource.resource.attributes.0,
                 ..Resource::default()
             },
-            scopes: of_resource
-                .scope_spans
-                .into_iter()
-                .map(ScopeSpans::from)
-                .collect(),
+            scopes: of_resource.scope_spans.into_iter().map(scope).collect(),
         })
         .collect())
 }
 
-impl From<OfScope<'_>> for ScopeSpans {
-    fn from(of_scope: OfScope<'_>) -> Self {
-        let read = |text: &&RawValue| {
-            serde_json::from_str::<Span>(text.get())
-                .map_err(|error| error.to_string())
-                .and_then(proto::Span::try_from)
-        };
-        Self {
-            scope: InstrumentationScope {
-                name: of_scope.scope.name,
-                version: of_scope.scope.version,
-                attributes: of_scope.scope.attributes.0,
-                ..InstrumentationScope::default()
-            },
-            spans: of_scope.spans.iter().map(read).collect(),
-        }
-    }
+/// Reads a span; fails with words on what is none.
+pub(super) fn span(text: &[u8]) -> Result<proto::Span, String> {
+    serde_json::from_slice::<Span>(text)
+        .map_err(|error| error.to_string())
+        .and_then(proto::Span::try_from)
 }
 
 /// Reads what is there, and takes `null` for what is not.
@@ -170,23 +189,23 @@ impl TryFrom<Span> for proto::Span {
             events: span
                 .events
                 .into_iter()
-                .map(|event| span::Event {
+                .map(|event| of_span::Event {
                     time_unix_nano: event.time_unix_nano.0,
                     name: event.name,
                     attributes: event.attributes.0,
-                    ..span::Event::default()
+                    ..of_span::Event::default()
                 })
                 .collect(),
             links: span
                 .links
                 .into_iter()
                 .map(|link| {
-                    Ok(span::Link {
+                    Ok(of_span::Link {
                         trace_id: id("links.traceId", &link.trace_id)?,
                         span_id: id("links.spanId", &link.span_id)?,
                         trace_state: link.trace_state,
                         attributes: link.attributes.0,
-                        ..span::Link::default()
+                        ..of_span::Link::default()
                     })
                 })
                 .collect::<Result<_, String>>()?,

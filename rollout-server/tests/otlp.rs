@@ -59,7 +59,7 @@ fn sample() -> ExportTraceServiceRequest {
     );
     root.links
         .push(link("11111111111111111111111111111111", "2222222222222222"));
-    let chat = span(
+    let mut chat = span(
         2,
         1,
         "chat gpt-4o",
@@ -71,6 +71,10 @@ fn sample() -> ExportTraceServiceRequest {
             "gen_ai.usage.output_tokens": 5,
         }),
     );
+    chat.events.push(event(
+        "gen_ai.evaluation.result",
+        &json!({ "gen_ai.evaluation.name": "fit" }),
+    ));
     let mut tool = span(
         3,
         1,
@@ -448,6 +452,8 @@ fn the_same_spans_again_change_nothing() {
     let server = TestServer::start();
     server.take_spans(&sample());
     let once = told(&server);
+    let chat = server.otlp_span(2);
+    assert_eq!(chat["events"].as_array().unwrap().len(), 1);
     server.take_spans(&sample());
     let answer = server.post_to("/v1/traces", &as_json(&sample()), &[JSON]);
     assert_eq!(answer.status, 200);

@@ -74,6 +74,10 @@ impl Read<'_> {
             members.insert("rollout.provider_usage".to_owned(), said.into());
         }
         let mut attributes = self.said_beside();
+        if self.enters && self.ids.parent.is_some() {
+            // As our own clients say it of what goes on with a trace of another process.
+            attributes.insert("rollout.parent.remote".to_owned(), true.into());
+        }
         for (name, number) in self.used.usage.attributes() {
             attributes.insert(format!("{USAGE_ATTRIBUTE}{name}"), number.into());
         }
@@ -143,8 +147,7 @@ impl Read<'_> {
     fn name_of_trace(&self) -> Event {
         let mut event = self.ids.event(EventType::SpanUpdate, "name");
         event.span_id = None;
-        let is_root = self.ids.parent.is_none();
-        event.occurred_at = Timestamp::from_nanosecond(is_root.into()).ok();
+        event.occurred_at = Some(Timestamp::UNIX_EPOCH);
         event.started_at = self.started_at;
         event.name.clone_from(&self.name);
         event

@@ -1,6 +1,6 @@
 //! The validated plan of one function: what is recorded, and how its body is followed.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned as _;
@@ -95,7 +95,10 @@ pub(crate) fn plan<'a>(
     mistakes: &mut Mistakes,
 ) -> Option<Plan<'a>> {
     let signature = &function.signature;
-    let parameters = parameters(signature);
+    let mut parameters = parameters(signature);
+    if let Some(parent) = &options.parent {
+        used_by(parent, &mut parameters);
+    }
     let named = matches!(place, Place::Function);
     if named {
         check_names(macro_, options, function, &parameters, mistakes);
@@ -169,6 +172,25 @@ pub(crate) fn plan<'a>(
         output: output(options),
         flow,
     })
+}
+
+/// A parameter that tells of the parent has done what it is there for, whether the body reads it or not.
+fn used_by(parent: &syn::Expr, parameters: &mut [Parameter]) {
+    fn names(tokens: TokenStream, name: &Ident) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == *name,
+            TokenTree::Group(group) => names(group.stream(), name),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    for parameter in parameters.iter_mut().filter(|parameter| parameter.is_name) {
+        let is_used = |name: &Ident| names(parent.to_token_stream(), name);
+        if parameter.names.iter().any(is_used) {
+            let inner = &parameter.inner;
+            parameter.inner =
+                quote_spanned!(proc_macro2::Span::mixed_site()=> #[allow(unused_variables)] #inner);
+        }
+    }
 }
 
 /// Whether this function can be instrumented at all, for functions nobody named.

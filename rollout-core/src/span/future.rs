@@ -132,10 +132,10 @@ pub fn prepare(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Prepared {
     if context::is_on() {
         let client = context::client_of(context::current());
         context::with_thread(client, |thread| {
-            let mut taken = Start::new(&mut captured.payload, &thread.client.settings);
+            let Captured { payload, parent } = &mut captured;
+            let mut taken = Start::parented(payload, &thread.client.settings, parent);
             start(&mut taken);
             taken.finish();
-            captured.parent = taken.take_parent();
         });
     }
     Prepared { site, captured }

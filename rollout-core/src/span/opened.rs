@@ -500,19 +500,6 @@ pub(crate) fn unwinding() -> u32 {
     }
 }
 
-/// The same where a parent may be said.
-fn capture_with_parent(
-    thread: &mut Thread,
-    start: &mut dyn FnMut(&mut Start<'_>),
-) -> Option<SpanContext> {
-    let mut parent = None;
-    capture(thread, |taken| {
-        start(taken);
-        parent = taken.take_parent();
-    });
-    parent
-}
-
 #[inline]
 fn capture(thread: &mut Thread, start: impl FnOnce(&mut Start<'_>)) {
     let Thread {
@@ -527,6 +514,26 @@ fn capture(thread: &mut Thread, start: impl FnOnce(&mut Start<'_>)) {
     if captured.is_err() {
         thread.payload.clear();
     }
+}
+
+/// The same where a parent may be said.
+fn capture_with_parent(
+    thread: &mut Thread,
+    start: &mut dyn FnMut(&mut Start<'_>),
+) -> Option<SpanContext> {
+    let Thread {
+        payload, client, ..
+    } = thread;
+    let mut parent = None;
+    let captured = catch_unwind(AssertUnwindSafe(|| {
+        let mut taken = Start::parented(payload, &client.settings, &mut parent);
+        start(&mut taken);
+        taken.finish();
+    }));
+    if captured.is_err() {
+        thread.payload.clear();
+    }
+    parent
 }
 
 #[inline]

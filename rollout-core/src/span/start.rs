@@ -26,7 +26,8 @@ pub struct Start<'a> {
     settings: &'a Settings,
     /// Where the arguments begin that are being written, or 0.
     arguments: usize,
-    parent: Option<SpanContext>,
+    /// Where the parent goes that is said, for those who ask.
+    parent: Option<&'a mut Option<SpanContext>>,
 }
 
 impl<'a> Start<'a> {
@@ -37,6 +38,18 @@ impl<'a> Start<'a> {
             settings,
             arguments: 0,
             parent: None,
+        }
+    }
+
+    /// The same, where a parent may be said.
+    pub(crate) fn parented(
+        payload: &'a mut Vec<u64>,
+        settings: &'a Settings,
+        parent: &'a mut Option<SpanContext>,
+    ) -> Self {
+        Self {
+            parent: Some(parent),
+            ..Self::new(payload, settings)
         }
     }
 
@@ -125,19 +138,20 @@ impl<'a> Start<'a> {
             if let Some(carried) = parent.carried() {
                 carried.put(keys, payload);
             }
-            self.parent = Some(parent);
+            self.found(Some(parent));
         }
     }
 
-    /// What [`parent`](Self::parent) has said.
-    pub(crate) fn take_parent(&mut self) -> Option<SpanContext> {
-        self.parent.take()
+    fn found(&mut self, parent: Option<SpanContext>) {
+        if let Some(slot) = &mut self.parent {
+            **slot = parent;
+        }
     }
 
     /// Goes on with what was captured before.
     pub(crate) fn resume(&mut self, payload: &[u64], parent: Option<SpanContext>) {
         self.payload().extend_from_slice(payload);
-        self.parent = parent;
+        self.found(parent);
     }
 
     /// An attribute; its value is bounded like an argument.

@@ -15,7 +15,7 @@ const BAGGAGE: &str = "baggage";
 /// Holds texts by name: the headers of a request, the attributes of a message in a queue.
 ///
 /// It is there for `http::HeaderMap` (with the feature `http` or `headers`), for maps of strings and for maps of JSON.
-/// Names are in lower case.
+/// Names are written in lower case, and read in any.
 pub trait Carrier {
     /// All values of a name, in order. One that is no text is given as an empty one.
     fn values(&self, name: &str) -> Vec<Cow<'_, str>>;
@@ -122,41 +122,27 @@ impl Carrier for http::HeaderMap {
 }
 
 macro_rules! maps {
-    ($([$($parameters:tt)*] $map:ty,)*) => {$(
+    ($([$($parameters:tt)*] $map:ty, $value:ident => $text:expr;)*) => {$(
         impl<$($parameters)*> Carrier for $map {
             fn values(&self, name: &str) -> Vec<Cow<'_, str>> {
-                self.get(name).map(|value| value.as_str().into()).into_iter().collect()
+                let found = self.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.map(|(_, $value)| $text.into()).collect()
             }
 
             fn set(&mut self, name: &'static str, value: String) {
-                self.insert(name.to_owned(), value);
+                Carrier::remove(self, name);
+                self.insert(name.to_owned(), value.into());
             }
 
             fn remove(&mut self, name: &str) {
-                self.remove(name);
+                self.retain(|key, _| !key.eq_ignore_ascii_case(name));
             }
         }
     )*};
 }
 
 maps! {
-    [S: BuildHasher] HashMap<String, String, S>,
-    [] BTreeMap<String, String>,
-}
-
-impl Carrier for serde_json::Map<String, serde_json::Value> {
-    fn values(&self, name: &str) -> Vec<Cow<'_, str>> {
-        self.get(name)
-            .map(|value| value.as_str().unwrap_or_default().into())
-            .into_iter()
-            .collect()
-    }
-
-    fn set(&mut self, name: &'static str, value: String) {
-        self.insert(name.to_owned(), value.into());
-    }
-
-    fn remove(&mut self, name: &str) {
-        self.remove(name);
-    }
+    [S: BuildHasher] HashMap<String, String, S>, value => value.as_str();
+    [] BTreeMap<String, String>, value => value.as_str();
+    [] serde_json::Map<String, serde_json::Value>, value => value.as_str().unwrap_or_default();
 }

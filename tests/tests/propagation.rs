@@ -323,6 +323,19 @@ fn whether_a_trace_is_recorded_is_decided_once() {
     assert!(events.iter().all(|event| event["trace_id"] == TRACE));
 }
 
+#[rollout::task]
+fn state_inside() -> String {
+    let mut sent = HeaderMap::new();
+    inject(&mut sent);
+    header(&sent, "tracestate").to_owned()
+}
+
+#[rollout::task]
+async fn state_inside_a_future() -> String {
+    tokio::task::yield_now().await;
+    state_inside()
+}
+
 #[test]
 fn a_tracestate_is_handed_on_as_it_came() {
     let (client, _memory) = in_memory(|builder| builder);
@@ -382,6 +395,11 @@ fn a_tracestate_is_handed_on_as_it_came() {
             .in_scope(|span| span.in_scope(|| inject(&mut sent)));
     });
     assert_eq!(header(&sent, "tracestate"), state);
+    assert_eq!(called.in_scope(state_inside), state);
+    assert_eq!(
+        called.in_scope(|| futures::executor::block_on(state_inside_a_future())),
+        state
+    );
     let unsampled = headers(&[
         ("traceparent", &PARENT.replace("-01", "-00")),
         ("tracestate", state),

@@ -136,7 +136,7 @@ fn in_a_result(text: &str) -> Result<impl Iterator<Item = Result<u64, String>> +
 }
 
 #[rollout::span(capture_output = false)]
-async fn in_a_result_later(text: &str) -> Result<impl Stream<Item = Result<u64, String>>, String> {
+async fn in_a_result_later(text: &str) -> Result<impl Stream<Item = Result<u64, String>> + use<'_>, String> {
     let word = text.split(' ').next().ok_or("empty")?;
     Ok(futures::stream::once(async move { Ok(word.parse().map_err(|_| "not a number")?) }))
 }

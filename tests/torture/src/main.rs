@@ -50,6 +50,9 @@ struct Arguments {
     /// Run the examples in the documentation, too
     #[arg(long)]
     doc: bool,
+    /// Print the table as Markdown
+    #[arg(long)]
+    markdown: bool,
     /// Where the copies are built
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -148,7 +151,11 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     sum.into_rows(&mut table);
     let mut out = anstream::stdout().lock();
-    table.print(&mut out)?;
+    if arguments.markdown {
+        table.print_markdown(&mut out)?;
+    } else {
+        table.print(&mut out)?;
+    }
     out.flush()?;
     Ok(if whole {
         ExitCode::SUCCESS

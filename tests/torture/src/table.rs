@@ -1,8 +1,8 @@
-//! Lines of cells, aligned.
+//! Lines of cells, aligned, or as Markdown.
 
 use std::io::{self, Write};
 
-/// A table for the terminal: the first column is text, the others are right-aligned.
+/// A table: the first column is text, the others are right-aligned.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<Vec<String>>,
@@ -31,6 +31,17 @@ impl Table {
                 })
                 .collect();
             writeln!(out, "{}", cells.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// The same as it is written in a document. The first row is the heading.
+    pub(crate) fn print_markdown(&self, out: &mut impl Write) -> io::Result<()> {
+        for (index, row) in self.rows.iter().enumerate() {
+            writeln!(out, "| {} |", row.join(" | "))?;
+            if index == 0 {
+                writeln!(out, "|---{}|", "|---:".repeat(row.len().saturating_sub(1)))?;
+            }
         }
         Ok(())
     }

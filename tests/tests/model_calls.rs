@@ -597,10 +597,13 @@ async fn a_client_that_no_integration_knows() {
         content: &'static str,
         usage: Value,
     }
+    #[rollout::task]
+    fn sign() {}
     #[agent(name = "ask", capture_input = false, capture_output = false)]
     async fn by_hand(fails: bool) -> Result<Reply, std::io::Error> {
         let request = json!({ "model": "claude-sonnet-4-5", "messages": [] });
         let call = async {
+            sign();
             if fails {
                 return Err(std::io::Error::other("no route"));
             }
@@ -619,6 +622,7 @@ async fn a_client_that_no_integration_knows() {
     assert_eq!(reply.unwrap().content, "Hi");
     let call = the_call(&captured);
     assert_eq!(call.name, "anthropic");
+    assert_eq!(call.children[0].name, "sign");
     assert_eq!(call.model["model"], "claude-sonnet-4-5");
     assert_eq!(count(&call.usage, "input_tokens"), Some(7));
     assert_eq!(call.output.as_ref().unwrap()["content"], "Hi");

@@ -155,3 +155,65 @@ async fn what_happens_below_is_inside_and_another_call_is_another() {
     assert_eq!(call.children[0].children[0].name, "chat");
     assert!(!call.attributes.contains_key("rollout.attempts"));
 }
+
+/// Fails before anything is sent.
+struct Refuses;
+
+#[derive(Debug)]
+struct Refused;
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not today: http://h/p?key=secret-of-the-caller")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[async_trait::async_trait]
+impl Middleware for Refuses {
+    async fn handle(
+        &self,
+        _: reqwest::Request,
+        _: &mut http::Extensions,
+        _: Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        Err(reqwest_middleware::Error::middleware(Refused))
+    }
+}
+
+#[agent(name = "ask", capture_input = false, capture_output = false)]
+async fn fail(client: &ClientWithMiddleware, url: &str) -> bool {
+    client.post(url).body(REQUEST).send().await.is_err()
+}
+
+#[tokio::test]
+async fn what_fails_on_the_way_is_told_in_words_without_keys() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!(
+        "http://{}/v1/chat/completions?key=secret-of-the-caller",
+        listener.local_addr().unwrap()
+    );
+    drop(listener);
+    let (refusing, plain) = (
+        http().with(recorder()).with(Refuses).build(),
+        http().with(recorder()).build(),
+    );
+    for (client, words) in [
+        (refusing, "not today: http://h/p"),
+        (plain, "cannot connect"),
+    ] {
+        let (failed, captured) = capture_async(fail(&client, &url)).await;
+        assert!(failed);
+        let call = the_call(&captured);
+        assert_eq!(call.status, "error");
+        let error = call.error.as_ref().unwrap();
+        assert_eq!(error.error_type, "transport");
+        assert!(error.message.starts_with(words), "{}", error.message);
+        let events = serde_json::to_string(&captured.events).unwrap();
+        assert!(
+            !events.contains("secret-of-the-caller"),
+            "a key was recorded"
+        );
+    }
+}

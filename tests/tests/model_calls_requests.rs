@@ -146,6 +146,30 @@ async fn through_async_openai() {
     assert_eq!(call.input, Some(request.clone()));
 }
 
+#[agent(name = "ask", capture_input = false, capture_output = false)]
+async fn get(url: &str) {
+    let current = reqwest::Client::new();
+    assert!(current.get(url).send_traced().await.is_ok());
+    let before = reqwest_012::Client::new();
+    assert!(before.get(url).send_traced().await.is_ok());
+    let middleware = reqwest_middleware::ClientBuilder::new(current.clone())
+        .with(ModelCallMiddleware::new(ModelCalls::new()))
+        .build();
+    assert!(middleware.get(url).send().await.is_ok());
+    let rig = rig_reqwest::ReqwestClient::from(current);
+    let request = http::Request::get(url).body(Bytes::new()).unwrap();
+    let sent: Result<http::Response<LazyBody<Bytes>>, _> =
+        rollout::wrap(DynHttpClient::new(rig)).send(request).await;
+    assert!(sent.is_ok());
+}
+
+#[tokio::test]
+async fn to_look_something_up_is_no_call() {
+    let ((), captured) = capture_async(get(&(server().await + PATH))).await;
+    let agent = captured.span("ask").unwrap();
+    assert!(agent.children.is_empty(), "{}", captured.tree());
+}
+
 #[tokio::test]
 async fn through_rig() {
     let url = server().await + PATH;

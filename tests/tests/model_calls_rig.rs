@@ -13,8 +13,9 @@ use rig_http::wasm_compat::WasmBoxedFuture;
 use rig_reqwest::ReqwestClient;
 use rollout::testing::{Captured, CapturedSpan, capture_async};
 use rollout::{ModelCalls, agent, span};
-use rollout_tests::model::{Script, events, serve};
+use rollout_tests::model::{Piece, Script, events, serve};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 fn client() -> DynHttpClient {
     // Where a test before has done so, that is as good.
@@ -148,6 +149,46 @@ async fn errors_are_what_they_are_without_us() {
         assert_eq!(error.error_type, "transport");
         assert!(error.message.contains("127.0.0.1"), "{}", error.message);
     }
+}
+
+#[tokio::test]
+async fn a_stream_is_done_when_it_has_ended_whatever_its_last_word() {
+    let delta = json!({ "choices": [{ "index": 0, "delta": { "content": "Hel" } }] });
+    let address = serve(Script::Events(events(&[delta]), 10_000)).await;
+    let call = recorded(address, true).await;
+    assert_eq!(call.status, "ok");
+    assert_eq!(call.output, Some(json!({ "content": "Hel" })));
+}
+
+/// Reads a stream whose connection breaks after the first piece; what failed is told to the caller.
+#[agent(name = "ask", capture_input = false, capture_output = false)]
+async fn follow(client: &DynHttpClient, url: &str, next: mpsc::Sender<Piece>) -> bool {
+    let mut pieces = client
+        .send_streaming(request(url))
+        .await
+        .unwrap()
+        .into_body();
+    assert!(pieces.next().await.unwrap().is_ok());
+    next.send(Err(std::io::ErrorKind::BrokenPipe.into()))
+        .await
+        .unwrap();
+    pieces.next().await.unwrap().is_err()
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_a_failure_with_what_there_was() {
+    let (sender, receiver) = mpsc::channel(1);
+    let delta = json!({ "choices": [{ "index": 0, "delta": { "content": "Hel" } }] });
+    sender.send(Ok(events(&[delta]).into())).await.unwrap();
+    let address = serve(Script::channel(receiver)).await;
+    let url = format!("http://{address}/v1/chat/completions");
+    let wrapped = rollout::wrap(client());
+    let (failed, captured) = capture_async(follow(&wrapped, &url, sender)).await;
+    assert!(failed);
+    let call = the_call(&captured);
+    assert_eq!(call.status, "error");
+    assert_eq!(call.error.as_ref().unwrap().error_type, "transport");
+    assert_eq!(call.output, Some(json!({ "content": "Hel" })));
 }
 
 #[tokio::test]

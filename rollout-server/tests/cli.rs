@@ -313,6 +313,16 @@ fn drain_sends_what_is_left() {
         "{complaint}"
     );
     let server = TestServer::start();
+    // What cannot be read is left, too.
+    let segment = rollout_tests::events::segments(dir.path()).remove(0);
+    let aside = dir.path().join("aside");
+    std::fs::rename(&segment, &aside).expect("it moves");
+    std::fs::create_dir(&segment).expect("a folder");
+    let (ok, said, complaint) = drain(&server.url(""), "60");
+    assert!(!ok && said == "0 events sent\n", "{said}{complaint}");
+    assert!(complaint.contains("it stays there"), "{complaint}");
+    std::fs::remove_dir(&segment).expect("it is empty");
+    std::fs::rename(&aside, &segment).expect("it moves back");
     assert_eq!(server.trace_ids().len(), 0);
     let (ok, said, complaint) = drain(&server.url(""), "60");
     assert!(ok && said == "20 events sent\n", "{said}{complaint}");

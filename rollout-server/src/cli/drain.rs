@@ -53,6 +53,9 @@ impl Drain {
                 self.timeout
             )));
         }
+        if let Some(error) = http.and_then(|http| http.last_error.as_ref()) {
+            return Err(Failure::told(format!("{error}; it stays there")));
+        }
         Ok(())
     }
 }

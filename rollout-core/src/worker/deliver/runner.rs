@@ -251,13 +251,19 @@ impl Runner {
             }
             Err(error) => {
                 // It stays, for a process that can read it.
-                if let Some(backlog) = self.backlog.pop_front()
-                    && self.unreadable.insert(backlog.path().to_owned())
-                {
-                    self.shared.counters.warn(format_args!(
-                        "cannot read what an earlier process has left in {}: {error}; it stays there",
-                        backlog.path().display()
-                    ));
+                if let Some(backlog) = self.backlog.pop_front() {
+                    let folder = backlog.path().display();
+                    let why = format!(
+                        "cannot read what an earlier process has left in {folder}: {error}"
+                    );
+                    if self.unreadable.insert(backlog.path().to_owned()) {
+                        self.shared
+                            .counters
+                            .warn(format_args!("{why}; it stays there"));
+                    }
+                    self.shared
+                        .counters
+                        .exporter(&self.name, |counts| counts.last_error = Some(why));
                 }
             }
         }

@@ -356,7 +356,7 @@ fn damaged_lines_of_a_dead_process_cost_nothing_but_themselves() {
     assert_eq!(second.stats().dropped(DropReason::SpoolDamaged), 3);
     assert_eq!(second.stats().events_lost(), 3);
     assert_eq!(server.requests().len(), 2, "in one go, and then the mark");
-    leave(second);
+    second.blocking_shutdown(PATIENCE).unwrap();
     assert!(segments(dir.path()).is_empty());
 }
 

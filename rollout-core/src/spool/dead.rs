@@ -65,7 +65,13 @@ pub(super) fn make_room(folder: &Path, taken: Option<&Taken>, over: u64, most: u
         evict(folder, plan, &sources, &places, &mut cursors, &mut gone);
         if gone.bytes == before {
             // Nothing can be written beside what is there: then a whole segment goes.
-            let (number, data, bytes) = &segments[0];
+            let is_free = |number: u64| {
+                let under_way = |place: &Place| place.taken > 0 && place.position.segment == number;
+                !places.iter().any(under_way)
+            };
+            let Some((number, data, bytes)) = segments.iter().find(|s| is_free(s.0)) else {
+                return gone;
+            };
             let from = cursors.iter().map(|(_, position)| *position).min();
             let from = from.unwrap_or(Position::START);
             let done = match from.segment.cmp(number) {
@@ -75,12 +81,14 @@ pub(super) fn make_room(folder: &Path, taken: Option<&Taken>, over: u64, most: u
             };
             let all = data.runs(*bytes);
             let kept = runs::lines(&data.runs(done));
+            let marks = data.marks(*bytes, kept);
             data.remove();
             if segment::path(folder, *number).exists() {
                 return gone;
             }
             gone.lost += runs::lines(&all).saturating_sub(kept);
             gone.losses.extend(runs::losses(&all, kept));
+            gone.losses.extend(marks);
             gone.bytes += (*bytes).max(1);
         }
     }

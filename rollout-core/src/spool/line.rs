@@ -78,6 +78,15 @@ impl<'a> Line<'a> {
         }))
     }
 
+    /// Of a mark: its trace, and how much more is to be said of it when the mark goes. That is nothing where the worker
+    /// has written it, who knows what he has said, and says all of it again.
+    pub(super) fn told(self) -> Option<(u128, u64)> {
+        let lost = self.mark()?;
+        let head = &self.0[..self.0.len().min(HEAD)];
+        let is_workers = memmem::find(head, b"\"sequence\":").is_some();
+        Some((self.id()?, if is_workers { 0 } else { lost }))
+    }
+
     fn kind(self) -> Option<&'a [u8]> {
         self.text(b"\"event_type\":\"")
     }

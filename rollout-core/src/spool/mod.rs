@@ -60,6 +60,7 @@ mod model_bound;
 mod others;
 mod runs;
 mod segment;
+mod unsaid;
 mod writer;
 
 pub(crate) use self::backlog::{Backlog, adopt};

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::line::Line;
 use super::runs::{self, Run};
 
 /// The end of a segment's file name.
@@ -105,20 +106,42 @@ impl Data {
 
     /// Whose the lines are up to `end`, as far as they can be read.
     pub(super) fn runs(&self, end: u64) -> Vec<Run> {
-        let (mut offset, mut runs) = (0, Vec::new());
+        let mut runs = Vec::new();
+        self.each_chunk(end, |lines| {
+            for run in runs::of(lines) {
+                runs::push(&mut runs, run);
+            }
+        });
+        runs
+    }
+
+    /// What the marks up to `end` tell of, but for the first `skip` lines: see [`Line::told`].
+    pub(super) fn marks(&self, end: u64, mut skip: u64) -> Vec<(u128, u64)> {
+        let mut told = Vec::new();
+        self.each_chunk(end, |lines| {
+            for line in lines.split_inclusive(|byte| *byte == b'\n') {
+                if skip > 0 {
+                    skip -= 1;
+                } else {
+                    told.extend(Line::new(line).told());
+                }
+            }
+        });
+        told
+    }
+
+    fn each_chunk(&self, end: u64, mut chunk: impl FnMut(&[u8])) {
+        let mut offset = 0;
         let limit = Limit {
             bytes: 1 << 20,
             events: u64::MAX,
         };
-        while let Ok(chunk) = self.read(offset, end, limit)
-            && chunk.events > 0
+        while let Ok(read) = self.read(offset, end, limit)
+            && read.events > 0
         {
-            for run in runs::of(&chunk.lines) {
-                runs::push(&mut runs, run);
-            }
-            offset += chunk.lines.len() as u64;
+            chunk(&read.lines);
+            offset += read.lines.len() as u64;
         }
-        runs
     }
 }
 

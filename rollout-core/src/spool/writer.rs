@@ -17,6 +17,7 @@ use super::line;
 use super::others::Others;
 use super::runs::{self, Rest, Run};
 use super::segment::{self, Data};
+use super::unsaid::Unsaid;
 use crate::config::SpoolKind;
 use crate::stats::{Counters, DropReason};
 
@@ -115,7 +116,7 @@ pub(crate) struct Spool {
     adopted: HashMap<PathBuf, Taken>,
     others: Others,
     /// Traces of which nothing is left, not even a mark, and how many events were lost of them.
-    unsaid: HashMap<u128, u64>,
+    unsaid: Unsaid,
     /// What traces have lost that the spool cannot say in the place of what went.
     losses: Vec<(u128, DropReason, u64)>,
 }
@@ -139,7 +140,7 @@ impl Spool {
             failed: None,
             adopted: HashMap::new(),
             others: Others::default(),
-            unsaid: HashMap::new(),
+            unsaid: Unsaid::default(),
             losses: Vec::new(),
         };
         if spool.options.kind == SpoolKind::Disk {
@@ -427,7 +428,7 @@ impl Spool {
 
     #[cfg(test)]
     pub(super) fn is_unsaid(&self, trace: &str) -> bool {
-        u128::from_str_radix(trace, 16).is_ok_and(|trace| self.unsaid.contains_key(&trace))
+        u128::from_str_radix(trace, 16).is_ok_and(|trace| self.unsaid.contains(trace))
     }
 
     /// The end of the client: with nothing left for anybody the folder goes, else it waits for

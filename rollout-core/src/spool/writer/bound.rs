@@ -18,8 +18,7 @@ use crate::spool::runs::{self, Rest, Run};
 use crate::spool::segment::Data;
 use crate::stats::DropReason;
 
-/// Traces that are remembered at most because nothing is left of them, and because something is to be said of them.
-const MOST_UNSAID: usize = 32 * 1024;
+/// Traces that are remembered at most because something is to be said of them.
 const MOST_LOSSES: usize = 4096;
 
 /// Which segments a bound is about.
@@ -165,17 +164,13 @@ impl Spool {
 
     fn remember_unsaid(&mut self, gone: Vec<(u128, u64)>) {
         for (trace, lost) in gone {
-            if self.unsaid.len() >= MOST_UNSAID {
-                let any = self.unsaid.keys().next().copied();
-                any.map(|any| self.unsaid.remove(&any));
-            }
-            *self.unsaid.entry(trace).or_default() += lost;
+            self.unsaid.add(trace, lost);
         }
     }
 
     /// Whether any of these traces has lost all that there was of it, so that its next line is to say so.
     pub(super) fn has_unsaid(&self, runs: &[Run]) -> bool {
-        !self.unsaid.is_empty() && runs.iter().any(|run| self.unsaid.contains_key(&run.trace))
+        !self.unsaid.is_empty() && runs.iter().any(|run| self.unsaid.contains(run.trace))
     }
 
     /// Lines with, after the first of each such trace, a mark; whose these are, and how many marks.
@@ -186,7 +181,7 @@ impl Spool {
             said.extend_from_slice(text);
             rest.take(1, &mut runs_said);
             let trace = runs_said.last().map_or(0, |run| run.trace);
-            if let Some(lost) = self.unsaid.remove(&trace) {
+            if let Some(lost) = self.unsaid.take(trace) {
                 line::write_mark(Line::new(text), lost, &mut said);
                 runs::push(&mut runs_said, Run::of_nobody(1));
                 marks += 1;
@@ -309,9 +304,14 @@ impl Spool {
             // What of it can be read.
             None => runs::losses(&segment.data.runs(segment.bytes), done),
         };
+        let marks = match segment.marks {
+            0 => Vec::new(),
+            _ => segment.data.marks(segment.bytes, done),
+        };
         self.lost += lost;
         self.counters.dropped(reason, lost);
         self.tell(reason, losses);
+        self.tell(DropReason::SpoolFull, marks);
         let segment = &self.segments[index];
         if index + 1 == self.segments.len() {
             self.file = None;

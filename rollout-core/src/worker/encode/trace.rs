@@ -34,10 +34,12 @@ pub(super) struct TraceState {
 }
 
 impl TraceState {
-    /// Notes that so many events more were lost.
+    /// Notes that so many events more were lost; with none, that what is known is to be said again.
     pub(super) fn lose(&mut self, reason: DropReason, events: u64) {
         match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, lost)) => *lost += events,
+            // What was to be said again is known no more.
+            None if events == 0 => return,
             None => self.dropped.push((reason, events)),
         }
         self.unsaid = true;

@@ -25,7 +25,7 @@ fn of_another(question: &str) -> usize {
 }
 
 #[task(parent = (parent), skip(parent))]
-fn later(parent: String) -> impl Future<Output = usize> {
+fn later(parent: String) -> impl std::future::Future<Output = usize> {
     async { 1 }
 }
 

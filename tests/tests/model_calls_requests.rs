@@ -146,6 +146,25 @@ async fn through_async_openai() {
     assert_eq!(call.input, Some(request.clone()));
 }
 
+/// Takes as many bytes as the answer has, and does not ask whether there are more.
+#[agent(name = "ask", capture_input = false, capture_output = false)]
+async fn take(url: &str) {
+    let sent = reqwest::Client::new().post(url).body("{}").send_traced();
+    let mut answer = sent.await.unwrap();
+    let length = answer.content_length().unwrap();
+    let mut taken = 0;
+    while taken < length {
+        taken += answer.chunk().await.unwrap().unwrap().len() as u64;
+    }
+}
+
+#[tokio::test]
+async fn who_reads_by_the_length_has_read_all() {
+    let ((), captured) = capture_async(take(&(server().await + PATH))).await;
+    let agent = captured.span("ask").unwrap();
+    assert_eq!(agent.children[0].status, "ok", "{}", captured.tree());
+}
+
 #[agent(name = "ask", capture_input = false, capture_output = false)]
 async fn get(url: &str) {
     let current = reqwest::Client::new();

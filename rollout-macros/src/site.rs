@@ -1,7 +1,7 @@
 //! What an expansion says of its function: one literal, as the runtime's `site.rs` describes it.
 
 use proc_macro2::{Literal, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::LitStr;
 use syn::ext::IdentExt;
 
@@ -34,14 +34,11 @@ pub(crate) fn site(plan: &Plan<'_>, arguments: &[String]) -> TokenStream {
         quote_spanned!(mixed()=> ::core::module_path!()),
         quote_spanned!(mixed()=> ::core::file!()),
     );
-    let text = match line(ident.span()) {
-        Some(line) => quote_spanned! {mixed()=>
-            ::core::concat!(#said, #module, "\0", #file, #line)
-        },
-        None => quote_spanned! {mixed()=>
-            ::core::concat!(#said, #module, "\0", #file, "\0", ::core::line!())
-        },
-    };
+    let line = line(ident.span()).map_or_else(
+        || quote_spanned!(mixed()=> "\0", ::core::line!()),
+        Literal::into_token_stream,
+    );
+    let text = quote_spanned!(mixed()=> ::core::concat!(#said, #module, "\0", #file, #line));
     if let (Text::Said(_), Text::Said(_)) = (&span_type, &name) {
         return text;
     }

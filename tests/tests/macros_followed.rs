@@ -276,7 +276,7 @@ async fn stream_or_error_later(last: &u32) -> Result<impl Stream<Item = u32> + u
 
 #[span]
 fn some_numbers((last, _): (u32, u8)) -> Option<impl Iterator<Item = u32>> {
-    (last > 0).then(|| 0..last)
+    (last > 0).then_some(0..last)
 }
 
 #[agent]

@@ -7,7 +7,7 @@ use memchr::memchr_iter;
 use super::line::Line;
 
 /// Lines of one trace that follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Run {
     /// The trace's id; 0 for lines that belong to none by its id, and for marks.
     pub(crate) trace: u128,

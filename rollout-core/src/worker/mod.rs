@@ -346,9 +346,9 @@ impl Drain {
             if let Ok(encoded) =
                 catch_unwind(AssertUnwindSafe(|| encoder.encode(record, payload, lines)))
             {
-                events += encoded.events;
-                if encoded.events > 0 {
-                    spool::push_run(&mut self.runs, encoded.run(record.trace));
+                events += encoded.run.lines;
+                if encoded.run.lines > 0 {
+                    spool::push_run(&mut self.runs, encoded.run);
                 }
                 if encoded.orphan {
                     self.counters.orphan();

@@ -83,29 +83,14 @@ struct Draft<'a> {
 /// What became of a record.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Encoded {
-    /// Its lines.
-    pub(crate) events: u32,
+    /// Its lines, and whose they are.
+    pub(crate) run: Run,
     /// Values of it that were cut.
     pub(crate) cut_values: u32,
     /// It belongs to no trace, so that the protocol has no place for it.
     pub(crate) homeless: bool,
     /// It begins a trace that should be a part of another one.
     pub(crate) orphan: bool,
-    /// Whether the beginning of its trace is among the lines, and the end.
-    starts: bool,
-    ends: bool,
-}
-
-impl Encoded {
-    /// Whose the lines are.
-    pub(crate) fn run(&self, trace: u128) -> Run {
-        Run {
-            trace,
-            lines: self.events,
-            starts: self.starts,
-            ends: self.ends,
-        }
-    }
 }
 
 impl Draft<'_> {
@@ -327,11 +312,14 @@ impl Encoder {
             RecordKind::Custom => write(""),
         }
         Encoded {
-            events: (self.events - before) as u32,
+            run: Run {
+                trace: record.trace,
+                lines: (self.events - before) as u32,
+                starts,
+                ends,
+            },
             cut_values: draft.cut_values.get(),
             homeless: false,
-            starts,
-            ends,
             orphan,
         }
     }

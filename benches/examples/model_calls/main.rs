@@ -1,8 +1,8 @@
 //! What recording a model call costs the thread that makes it, as a ratio to the bare call: `cargo run --release -p
 //! rollout-bench --example model_calls`.
 //!
-//! A client on one thread talks to a server on another, over loopback. What is measured is CPU time of the calling
-//! thread. Bare and recorded calls take turns, so that both see the same machine; each pair gives one ratio, of which
+//! A client on one thread talks to a server on another, over loopback, which answers at once. What is measured is CPU
+//! time of the calling thread, and how long the caller waits, most of it for the other thread. Bare and recorded calls take turns, so that both see the same machine; each pair gives one ratio, of which
 //! the median is printed, and beside it the ratio of the tenth percentiles: what else the machine does makes a call
 //! slower and never faster, so on a busy one that is the steadier of the two. Between calls, off the clock, the queue is
 //! drained, as it is between calls to a model.
@@ -23,7 +23,7 @@ mod openai;
 mod plain;
 mod server;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
 use futures::FutureExt as _;
@@ -73,10 +73,11 @@ impl<'a> Case<'a> {
     }
 }
 
-async fn timed(call: impl Future<Output = ()>) -> Duration {
-    let start = ThreadTime::now();
+/// CPU time of this thread, and the time that passed, in microseconds.
+async fn timed(call: impl Future<Output = ()>) -> [f64; 2] {
+    let (cpu, clock) = (ThreadTime::now(), Instant::now());
     call.await;
-    start.elapsed()
+    [cpu.elapsed(), clock.elapsed()].map(|took| took.as_secs_f64() * 1e6)
 }
 
 /// The value under which so many of a hundred are.
@@ -124,36 +125,38 @@ fn main() {
             plain::stream(client, streamed, small, false, put_back(other))
         }),
     ];
-    println!("CPU of the calling thread, in µs");
+    println!("µs of a call: CPU of the calling thread; until it is done");
     for case in &cases {
-        let (mut bare, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bare = [Vec::new(), Vec::new()];
+        let mut others = bare.clone();
         for turn in 0..ROUNDS {
-            let mut took = [0.0; 2];
             // Who goes first takes turns as well.
             for other in [turn % 2 == 0, turn % 2 != 0] {
                 let trace = recorder.trace("bench").start();
                 let call = timed((case.call)(other));
-                let elapsed = trace.in_scope(|| runtime.block_on(call));
-                took[usize::from(other)] = elapsed.as_secs_f64() * 1e6;
+                let took = trace.in_scope(|| runtime.block_on(call));
                 trace.end();
                 let _ = recorder.blocking_flush(Duration::from_secs(30));
-            }
-            // The first ones warm up.
-            if turn > 0 {
-                bare.push(took[0]);
-                others.push(took[1]);
-                ratios.push(took[1] / took[0]);
+                // The first ones warm up.
+                let into = if other { &mut others } else { &mut bare };
+                for (into, took) in into.iter_mut().zip(took).filter(|_| turn > 0) {
+                    into.push(took);
+                }
             }
         }
-        println!(
-            "{:<36} bare {:7.1}   {} {:7.1}   ratio {:.3}, of the fastest {:.3}",
-            case.name,
-            percentile(&mut bare, 50),
-            case.other,
-            percentile(&mut others, 50),
-            percentile(&mut ratios, 50),
-            percentile(&mut others, 10) / percentile(&mut bare, 10),
-        );
+        print!("{:<36}", case.name);
+        for (mut bare, mut others) in bare.into_iter().zip(others) {
+            let mut ratios: Vec<f64> = others.iter().zip(&bare).map(|(a, b)| a / b).collect();
+            print!(
+                "   bare {:7.1}   {} {:7.1}   ratio {:.3}, of the fastest {:.3}",
+                percentile(&mut bare, 50),
+                case.other,
+                percentile(&mut others, 50),
+                percentile(&mut ratios, 50),
+                percentile(&mut others, 10) / percentile(&mut bare, 10),
+            );
+        }
+        println!();
     }
     let dropped = recorder.stats().dropped;
     println!("dropped: {dropped:?}");

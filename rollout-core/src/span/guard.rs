@@ -70,7 +70,7 @@ fn enter_trace(context: Context) {
 #[inline(always)]
 pub fn enter(site: SiteText) -> Entered {
     if context::is_on() {
-        Entered::bare(CallSite::of(site))
+        Entered::bare(site)
     } else {
         Entered::NOTHING
     }
@@ -83,7 +83,7 @@ pub fn enter_with(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Entered
         // Handed on by reference: a copy of what the closure holds, so soon after that was put together, would have
         // to wait (measured, `benches/span.rs`).
         let mut start = Some(start);
-        Entered::with(CallSite::of(site), &mut |taken: &mut Start<'_>| {
+        Entered::with(site, &mut |taken: &mut Start<'_>| {
             if let Some(start) = start.take() {
                 start(taken);
             }
@@ -97,7 +97,7 @@ pub fn enter_with(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Entered
 #[inline(never)]
 pub fn enter_with_arguments(site: SiteText, values: &[&dyn Argument]) -> Entered {
     let site = CallSite::of(site);
-    Entered::with(site, &mut |start: &mut Start<'_>| {
+    Entered::with_site(site, &mut |start: &mut Start<'_>| {
         start.arguments(&site.arguments, values);
     })
 }
@@ -117,7 +117,8 @@ impl Entered {
 
     /// Without arguments, so compiled once for all.
     #[inline(never)]
-    fn bare(site: &'static CallSite) -> Self {
+    fn bare(site: SiteText) -> Self {
+        let site = CallSite::of(site);
         let Some(outer) = opened::plain_context(site) else {
             return Self::otherwise(site, &mut |_| {});
         };
@@ -135,7 +136,12 @@ impl Entered {
 
     /// Compiled once for all: what is generic about a call is only what `start` does.
     #[inline(never)]
-    fn with(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) -> Self {
+    fn with(site: SiteText, start: &mut dyn FnMut(&mut Start<'_>)) -> Self {
+        Self::with_site(CallSite::of(site), start)
+    }
+
+    #[inline(always)]
+    fn with_site(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) -> Self {
         let Some(outer) = opened::plain_context(site) else {
             return Self::otherwise(site, start);
         };

@@ -57,6 +57,10 @@ macro_rules! glue {
                 calls: &ModelCalls,
                 request: &mut Request,
             ) {
+                if exchange.is_some() && !calls.propagates(true) {
+                    // As it is with nearly every model call: they need not pay for a copy of the URL.
+                    return;
+                }
                 let url = request.url().clone();
                 let host = url.host_str().unwrap_or_default();
                 crate::exchange::carry(exchange, calls, host, url.path(), request.headers_mut());

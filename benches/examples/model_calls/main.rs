@@ -1,5 +1,5 @@
 //! What recording a model call costs the thread that makes it, as a ratio to the bare call: `cargo run --release -p
-//! rollout-bench --example model_calls`.
+//! rollout-bench --example model_calls`, and behind `--` a part of the name of the cases to run.
 //!
 //! A client on one thread talks to a server on another, over loopback, which answers at once. What is measured is CPU
 //! time of the calling thread, and how long the caller waits, most of it for the other thread. Bare and recorded calls take turns, so that both see the same machine; each pair gives one ratio, of which
@@ -35,6 +35,9 @@ use self::plain::Sent;
 /// Pairs of calls.
 const ROUNDS: usize = 1001;
 
+/// The same of a stream that takes a quarter of a second.
+const PACED_ROUNDS: usize = 101;
+
 /// A request of about so many bytes, in messages of 2 KB.
 fn request(bytes: usize) -> Value {
     let text = "The quick brown fox said: \"Jump over the lazy dog\".\n".repeat(40);
@@ -57,6 +60,8 @@ struct Case<'a> {
     other: &'static str,
     /// Makes the call: bare, or the other one.
     call: Box<dyn Fn(bool) -> LocalBoxFuture<'a, ()> + 'a>,
+    /// Pairs of calls.
+    rounds: usize,
 }
 
 impl<'a> Case<'a> {
@@ -69,7 +74,12 @@ impl<'a> Case<'a> {
             name,
             other,
             call: Box::new(move |other| call(other).boxed_local()),
+            rounds: ROUNDS,
         }
+    }
+
+    fn rounds(self, rounds: usize) -> Self {
+        Self { rounds, ..self }
     }
 }
 
@@ -98,38 +108,53 @@ fn main() {
 
     let client = &reqwest::Client::new();
     let whole = &format!("http://{server}/v1/chat/completions");
-    let streamed = &format!("http://{server}/stream/v1/chat/completions");
+    let burst = &format!("http://{server}/burst/v1/chat/completions");
+    let paced = &format!("http://{server}/paced/v1/chat/completions");
     let (large, small) = (&request(100_000), &request(1_000));
     let typed = |request: &Value| serde_json::from_value(request.clone()).unwrap();
     let clients = &openai::Clients::of(&format!("http://{server}/v1"));
-    let streaming = &openai::Clients::of(&format!("http://{server}/stream/v1"));
+    let bursting = &openai::Clients::of(&format!("http://{server}/burst/v1"));
+    let pacing = &openai::Clients::of(&format!("http://{server}/paced/v1"));
     let traced = |other| if other { Sent::Traced } else { Sent::Bare };
     let put_back = |other| if other { Sent::PutBack } else { Sent::Bare };
     let cases = [
         Case::new("async-openai, a prompt of 100 KB", "recorded", |other| {
             clients.whole(typed(large), other)
         }),
-        Case::new("async-openai, 2,000 chunks", "recorded", |other| {
-            streaming.stream(typed(small), other)
-        }),
         Case::new("reqwest, a prompt of 100 KB", "recorded", |other| {
             plain::whole(client, whole, large, traced(other))
         }),
-        Case::new("reqwest, 2,000 chunks, each parsed", "recorded", |other| {
-            plain::stream(client, streamed, small, true, traced(other))
+        Case::new("async-openai, 2,000 chunks, paced", "recorded", |other| {
+            pacing.stream(typed(small), other)
+        })
+        .rounds(PACED_ROUNDS),
+        Case::new("reqwest, 2,000 chunks, paced", "recorded", |other| {
+            plain::stream(client, paced, small, true, traced(other))
+        })
+        .rounds(PACED_ROUNDS),
+        Case::new("reqwest, 2,000 chunks, paced", "put back", |other| {
+            plain::stream(client, paced, small, true, put_back(other))
+        })
+        .rounds(PACED_ROUNDS),
+        Case::new("async-openai, 2,000 chunks at once", "recorded", |other| {
+            bursting.stream(typed(small), other)
         }),
-        Case::new("reqwest, 2,000 chunks, unread", "recorded", |other| {
-            plain::stream(client, streamed, small, false, traced(other))
+        Case::new("reqwest, 2,000 chunks at once", "recorded", |other| {
+            plain::stream(client, burst, small, true, traced(other))
         }),
-        Case::new("reqwest, 2,000 chunks, unread", "put back", |other| {
-            plain::stream(client, streamed, small, false, put_back(other))
+        Case::new("reqwest, the same unread", "recorded", |other| {
+            plain::stream(client, burst, small, false, traced(other))
+        }),
+        Case::new("reqwest, the same unread", "put back", |other| {
+            plain::stream(client, burst, small, false, put_back(other))
         }),
     ];
     println!("µs of a call: CPU of the calling thread; until it is done");
-    for case in &cases {
+    let only = std::env::args().nth(1).unwrap_or_default();
+    for case in cases.iter().filter(|case| case.name.contains(&only)) {
         let mut bare = [Vec::new(), Vec::new()];
         let mut others = bare.clone();
-        for turn in 0..ROUNDS {
+        for turn in 0..case.rounds {
             // Who goes first takes turns as well.
             for other in [turn % 2 == 0, turn % 2 != 0] {
                 let trace = recorder.trace("bench").start();

@@ -1,11 +1,11 @@
 //! A sequence that grows while a stream runs.
 
-use super::words::header;
+use super::words::{Words, header};
 use super::{KeyMatcher, Tag, ValueWriter};
 
 /// The items of a stream, as one sequence within a bound.
 pub(crate) struct ItemList {
-    words: Vec<u64>,
+    words: Words,
     /// Bytes that may still be written.
     left: usize,
     /// Items that were not kept, and what was cut inside those that were, in bytes.
@@ -17,7 +17,7 @@ impl ItemList {
     /// A list of at most `bound` bytes; 0 records nothing.
     pub(crate) fn new(bound: usize) -> Self {
         Self {
-            words: Vec::new(),
+            words: Words::new(),
             left: bound,
             skipped: 0,
             cut: 0,
@@ -51,7 +51,7 @@ impl ItemList {
         }
         if self.skipped > 0 {
             let opening = header(Tag::CutItems as u8, 0, 0);
-            self.words.extend_from_slice(&[opening, self.skipped]);
+            self.words.push_two(opening, self.skipped);
         }
         self.words.push(header(Tag::End as u8, 0, 0));
         let cut = self.cut > 0 || self.skipped > 0;

@@ -53,7 +53,7 @@ pub(crate) use decode::{Decoder, string as json_string};
 pub(crate) use items::ItemList;
 pub(crate) use keys::{KeyMatcher, static_name};
 pub(crate) use mask::SecretMask;
-pub(crate) use words::{WordReader, append_bytes, header};
+pub(crate) use words::{WordReader, Words, header};
 pub(crate) use writer::ValueWriter;
 
 /// Set in the count of what was passed over where not all of it was counted.

@@ -7,7 +7,7 @@ use serde::ser::{self, Serialize};
 
 use super::binary::{ByteRun, Hash, media_type};
 use super::serializer::{Slot, Stop};
-use super::words::{append_bytes, header, words_of};
+use super::words::{Words, header, words_of};
 use super::{KeyMatcher, Tag};
 
 /// Past this multiple of the bound, what is passed over is no longer counted: the value is closed.
@@ -25,23 +25,32 @@ const FIELD_WORDS: usize = 8;
 /// Bytes of a map's key that are kept.
 const KEY_BYTES: usize = 4096;
 
+/// Whether something was left out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Cut {
+    No = 0,
+    Here,
+    /// And there is no use in counting on.
+    Stopped,
+}
+
 /// Appends a value, or several as arguments, to a buffer.
 pub(crate) struct ValueWriter<'a> {
-    out: &'a mut Vec<u64>,
+    out: &'a mut Words,
     pub(super) keys: &'a KeyMatcher,
     /// Words there may be in the buffer. 0 while elements are passed over: so the one comparison with it sends all
     /// that is out of the ordinary out of the way.
     limit: usize,
     /// Words in the buffer from which on a sequence takes no more items.
     nearly: usize,
-    /// The byte that was written last, if the last value was one.
-    last_byte: Option<u8>,
+    /// The byte that was written last and one, or 0 if the last value was none.
+    last_byte: u16,
     /// A sequence of bytes that is not written any more.
     pub(super) run: Option<ByteRun>,
     open: u32,
     muted: bool,
-    cut: bool,
-    stopped: bool,
+    cut: Cut,
     /// Words that may be written in all, and where they began.
     bound: usize,
     from: usize,
@@ -55,7 +64,7 @@ pub(crate) struct ValueWriter<'a> {
 impl<'a> ValueWriter<'a> {
     /// A writer that takes at most `bound` bytes.
     #[inline]
-    pub(crate) fn new(out: &'a mut Vec<u64>, keys: &'a KeyMatcher, bound: usize) -> Self {
+    pub(crate) fn new(out: &'a mut Words, keys: &'a KeyMatcher, bound: usize) -> Self {
         let from = out.len();
         // Lengths are of 32 bits.
         let bound = bound.min(u32::MAX as usize) / 8;
@@ -64,12 +73,11 @@ impl<'a> ValueWriter<'a> {
             keys,
             limit: from + bound,
             nearly: from + bound - bound / 8,
-            last_byte: None,
+            last_byte: 0,
             run: None,
             open: 0,
             muted: false,
-            cut: false,
-            stopped: false,
+            cut: Cut::No,
             bound,
             from,
             skipped: 0,
@@ -84,7 +92,7 @@ impl<'a> ValueWriter<'a> {
         self.from = self.out.len();
         self.limit = self.from + self.bound;
         self.nearly = self.limit - self.bound / 8;
-        self.cut = false;
+        self.cut = Cut::No;
         (self.skipped, self.skipped_before) = (0, 0);
     }
 
@@ -156,7 +164,7 @@ impl<'a> ValueWriter<'a> {
     /// The key of the next argument, unless that must not be written: then it is redacted already.
     #[inline]
     fn begin_argument(&mut self, name: &'static str) -> Option<u32> {
-        if self.cut || self.limit < self.out.len() + ARGUMENT_WORDS {
+        if self.is_cut() || self.limit < self.out.len() + ARGUMENT_WORDS {
             self.next_argument();
         }
         self.static_key(name)
@@ -170,7 +178,9 @@ impl<'a> ValueWriter<'a> {
         let room = room.max(ARGUMENT_WORDS);
         self.limit = self.out.len() + room;
         self.nearly = self.limit - room / 8;
-        self.stopped = false;
+        if self.is_cut() {
+            self.cut = Cut::Here;
+        }
         self.skipped_before = self.skipped;
     }
 
@@ -205,13 +215,13 @@ impl<'a> ValueWriter<'a> {
     /// Where something was cut: the bytes there were in this format, at least.
     #[inline]
     pub(crate) fn cut_from(&self) -> Option<u64> {
-        self.cut
+        self.is_cut()
             .then_some(((self.out.len() - self.from) * 8 + self.skipped) as u64)
     }
 
     /// The buffer, for what is no value.
     #[inline]
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u64> {
+    pub(crate) fn buffer(&mut self) -> &mut Words {
         self.out
     }
 
@@ -232,14 +242,13 @@ impl<'a> ValueWriter<'a> {
                 self.end();
             }
         }
-        self.last_byte = None;
+        self.last_byte = 0;
         self.run = None;
     }
 
     fn failed(&mut self, key: u32, reason: &str) {
-        self.out
-            .push(header(Tag::Failed as u8, key, reason.len() as u32));
-        append_bytes(self.out, reason.as_bytes());
+        let opening = header(Tag::Failed as u8, key, reason.len() as u32);
+        self.out.push_with_bytes(opening, reason.as_bytes());
     }
 
     /// Opens a container; or puts a marker in its place and returns `false` where it is too deep.
@@ -249,14 +258,14 @@ impl<'a> ValueWriter<'a> {
             return self.too_deep(key);
         }
         self.open += 1;
-        self.last_byte = None;
+        self.last_byte = 0;
         let _ = self.put(header(tag as u8, key, 0));
         true
     }
 
     #[cold]
     fn too_deep(&mut self, key: u32) -> bool {
-        self.cut = true;
+        self.note_cut();
         if !self.muted {
             self.failed(key, "it is too deep");
         }
@@ -267,7 +276,7 @@ impl<'a> ValueWriter<'a> {
     #[inline]
     pub(super) fn end(&mut self) {
         self.open = self.open.saturating_sub(1);
-        self.last_byte = None;
+        self.last_byte = 0;
         let _ = self.put(header(Tag::End as u8, 0, 0));
     }
 
@@ -290,7 +299,7 @@ impl<'a> ValueWriter<'a> {
 
     /// Counts a value without writing it.
     pub(super) fn pass_over<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Stop> {
-        self.cut = true;
+        self.note_cut();
         if self.muted {
             return value.serialize(Slot::new(self, 0));
         }
@@ -316,7 +325,17 @@ impl<'a> ValueWriter<'a> {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped
+        self.cut == Cut::Stopped
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut != Cut::No
+    }
+
+    fn note_cut(&mut self) {
+        if self.cut == Cut::No {
+            self.cut = Cut::Here;
+        }
     }
 
     pub(super) fn is_muted(&self) -> bool {
@@ -344,20 +363,21 @@ impl<'a> ValueWriter<'a> {
         let key = (self.out.get(start).copied().unwrap_or_default() >> 8) as u32 & KEY_MASK;
         self.withdraw(start);
         self.open = self.open.saturating_sub(1);
-        self.last_byte = None;
+        self.last_byte = 0;
         self.binary(key, run.length(), run.hash(), run.media_type());
     }
 
     /// Notes that the value just written was this byte.
     #[inline]
     pub(super) fn wrote_byte(&mut self, byte: u8) {
-        self.last_byte = Some(byte);
+        self.last_byte = u16::from(byte) + 1;
     }
 
     /// The byte that the last value was, if it was one.
     #[inline]
     pub(super) fn take_byte(&mut self) -> Option<u8> {
-        self.last_byte.take()
+        let byte = std::mem::take(&mut self.last_byte);
+        (byte != 0).then(|| (byte - 1) as u8)
     }
 
     /// A value of one word.
@@ -370,15 +390,13 @@ impl<'a> ValueWriter<'a> {
         Ok(())
     }
 
-    /// A value of two words. They are pushed one by one: as an array they would meet in memory first, and the copy
-    /// would have to wait for both (measured, `benches/span.rs`).
+    /// A value of two words.
     #[inline]
     pub(super) fn put_two(&mut self, first: u64, second: u64) -> Result<(), Stop> {
         if self.out.len() + 1 >= self.limit {
             return self.put_past_limit(first, Some(second));
         }
-        self.out.push(first);
-        self.out.push(second);
+        self.out.push_two(first, second);
         Ok(())
     }
 
@@ -390,14 +408,16 @@ impl<'a> ValueWriter<'a> {
             return self.skip(16);
         }
         self.out.push(first);
-        self.out.extend(second);
+        if let Some(second) = second {
+            self.out.push(second);
+        }
         Ok(())
     }
 
     /// Passes over so many bytes. Returns an error once there is no use in counting on.
     #[cold]
     fn skip(&mut self, bytes: usize) -> Result<(), Stop> {
-        self.cut = true;
+        self.note_cut();
         self.skipped = self.skipped.saturating_add(bytes);
         if self.skipped - self.skipped_before > (self.bound * 8).saturating_mul(COUNTED) {
             return self.stop();
@@ -408,8 +428,7 @@ impl<'a> ValueWriter<'a> {
     /// There is no use in going on: the value is closed here.
     #[cold]
     pub(super) fn stop(&mut self) -> Result<(), Stop> {
-        self.cut = true;
-        self.stopped = true;
+        self.cut = Cut::Stopped;
         Err(Stop::bound())
     }
 
@@ -425,9 +444,8 @@ impl<'a> ValueWriter<'a> {
 
     #[inline]
     fn put_text(&mut self, key: u32, text: &str) {
-        self.out
-            .push(header(Tag::Text as u8, key, text.len() as u32));
-        append_bytes(self.out, text.as_bytes());
+        let opening = header(Tag::Text as u8, key, text.len() as u32);
+        self.out.push_with_bytes(opening, text.as_bytes());
     }
 
     #[cold]
@@ -449,13 +467,13 @@ impl<'a> ValueWriter<'a> {
             return self.binary(key, total, Hash::of(head.as_bytes()), media_type);
         }
         let kept = &head[..head.floor_char_boundary(head.len().min(self.left() / 2))];
-        self.cut = true;
+        self.note_cut();
         self.skipped = self
             .skipped
             .saturating_add(usize::try_from(total).unwrap_or(usize::MAX) - kept.len());
         let opening = header(Tag::CutText as u8, key, kept.len() as u32);
-        self.out.extend_from_slice(&[opening, total]);
-        append_bytes(self.out, kept.as_bytes());
+        self.out.push(opening);
+        self.out.push_with_bytes(total, kept.as_bytes());
     }
 
     /// Bytes that are no text.
@@ -472,9 +490,9 @@ impl<'a> ValueWriter<'a> {
             return;
         }
         let opening = header(Tag::Binary as u8, key, media_type.len() as u32);
+        self.out.push_two(opening, length);
         self.out
-            .extend_from_slice(&[opening, length, hash.to_u64()]);
-        append_bytes(self.out, media_type.as_bytes());
+            .push_with_bytes(hash.to_u64(), media_type.as_bytes());
     }
 
     /// The digits of an integer that 64 bits do not hold.
@@ -482,9 +500,8 @@ impl<'a> ValueWriter<'a> {
         if self.muted {
             return self.skip(digits.len() + 8);
         }
-        self.out
-            .push(header(Tag::Number as u8, key, digits.len() as u32));
-        append_bytes(self.out, digits.as_bytes());
+        let opening = header(Tag::Number as u8, key, digits.len() as u32);
+        self.out.push_with_bytes(opening, digits.as_bytes());
         Ok(())
     }
 
@@ -496,15 +513,14 @@ impl<'a> ValueWriter<'a> {
             self.skipped = self.skipped.saturating_add(key.len() + 8);
             return;
         }
-        self.out.push(header(Tag::Key as u8, 0, key.len() as u32));
-        append_bytes(self.out, key.as_bytes());
+        let opening = header(Tag::Key as u8, 0, key.len() as u32);
+        self.out.push_with_bytes(opening, key.as_bytes());
     }
 
     /// Says how many elements or fields were passed over.
     pub(super) fn cut_here(&mut self, tag: Tag, count: u64) {
         if !self.muted {
-            self.out
-                .extend_from_slice(&[header(tag as u8, 0, 0), count]);
+            self.out.push_two(header(tag as u8, 0, 0), count);
         }
     }
 }

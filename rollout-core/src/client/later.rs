@@ -7,11 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::capture::Words;
 use crate::queue::Lanes;
 use crate::stats::{Counters, DropReason};
 
 /// Appends fields to a payload.
-type Work = Box<dyn FnOnce(&mut Vec<u64>) + Send>;
+type Work = Box<dyn FnOnce(&mut Words) + Send>;
 
 /// Work by its number, within the budget of the queues.
 pub(crate) struct Later {
@@ -51,8 +52,8 @@ impl Later {
     }
 
     /// Does the work of a number. What panics costs what it had to say.
-    pub(crate) fn run(&self, number: u64) -> Vec<u64> {
-        let mut payload = Vec::new();
+    pub(crate) fn run(&self, number: u64) -> Words {
+        let mut payload = Words::new();
         if let Some(work) = self.take(number)
             && catch_unwind(AssertUnwindSafe(|| work(&mut payload))).is_err()
         {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{BaggageKeys, Carried};
-use crate::capture::{KeyMatcher, to_json};
+use crate::capture::{KeyMatcher, Words, to_json};
 use crate::client::Settings;
 use crate::span::record::{Field, PutField};
 use crate::span::start::put_entry;
@@ -159,7 +159,7 @@ impl<F: Future> Future for WithAttributes<F> {
 #[derive(Debug)]
 pub(crate) struct Scope {
     merged: AttributesScope,
-    payload: Vec<u64>,
+    payload: Words,
 }
 
 impl Scope {
@@ -200,8 +200,8 @@ impl AttributesScope {
         }
     }
 
-    fn payload(&self) -> Vec<u64> {
-        let mut payload = Vec::new();
+    fn payload(&self) -> Words {
+        let mut payload = Words::new();
         let ids = [
             (Field::UserId, &self.user_id),
             (Field::SessionId, &self.session_id),
@@ -270,7 +270,7 @@ pub(crate) fn any_scope() -> bool {
 
 /// Adds the fields of the scope that this thread is in.
 #[inline(always)]
-pub(crate) fn append_scope(payload: &mut Vec<u64>) {
+pub(crate) fn append_scope(payload: &mut Words) {
     if any_scope() {
         append_scope_of_thread(payload);
     }
@@ -278,7 +278,7 @@ pub(crate) fn append_scope(payload: &mut Vec<u64>) {
 
 #[cold]
 #[inline(never)]
-fn append_scope_of_thread(payload: &mut Vec<u64>) {
+fn append_scope_of_thread(payload: &mut Words) {
     let _ = SCOPE.try_with(|scope| {
         if let Some(scope) = &*scope.borrow() {
             payload.extend_from_slice(&scope.payload);

@@ -125,6 +125,12 @@ pub(crate) fn current() -> Context {
     })
 }
 
+/// Whether this thread is at a span.
+#[inline]
+pub(crate) fn is_at(span: u64) -> bool {
+    CURRENT.with(|current| current.span.get() == span)
+}
+
 /// Moves this thread to another span of the trace it is in.
 #[inline]
 pub(crate) fn set_span(span: u64) {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use crate::capture::Words;
 use crate::client::Shared;
 use crate::clock::Ticks;
 use crate::fork::{self, Birth};
@@ -13,7 +14,7 @@ pub(crate) struct Thread {
     pub(crate) id: u32,
     pub(crate) client: Arc<Shared>,
     pub(crate) ids: fastrand::Rng,
-    pub(crate) payload: Vec<u64>,
+    pub(crate) payload: Words,
     lane: Lane,
     birth: Birth,
 }
@@ -38,7 +39,7 @@ impl Thread {
             id,
             client,
             ids: fastrand::Rng::with_seed(fork::seed()),
-            payload: Vec::new(),
+            payload: Words::new(),
             lane,
             birth: Birth::now(),
         })

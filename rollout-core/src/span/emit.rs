@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::opened::{BY_HAND, Opened, fresh_trace, pack, put_link, start_branch, unwinding};
 use super::record::{EndStatus, Field, PutField, RecordKind, WITH_LATER, WITH_TRACE};
 use super::start::{End, Start};
+use crate::capture::Words;
 use crate::client::Settings;
 use crate::clock;
 use crate::context::{
@@ -146,11 +147,7 @@ pub(crate) fn close(
 }
 
 /// Records something that happens in a context at one moment.
-pub(crate) fn moment(
-    context: Context,
-    kind: RecordKind,
-    fill: impl FnOnce(&mut Vec<u64>, &Settings),
-) {
+pub(crate) fn moment(context: Context, kind: RecordKind, fill: impl FnOnce(&mut Words, &Settings)) {
     if context.flags & UNSAMPLED != 0 {
         return;
     }
@@ -175,8 +172,8 @@ pub(crate) fn moment_later(
     context: Context,
     kind: RecordKind,
     bytes: usize,
-    now: impl FnOnce(&mut Vec<u64>),
-    later: impl FnOnce(&mut Vec<u64>, &Settings) + Send + 'static,
+    now: impl FnOnce(&mut Words),
+    later: impl FnOnce(&mut Words, &Settings) + Send + 'static,
 ) {
     if context.flags & UNSAMPLED == 0 {
         with_thread(context.client, |thread| {
@@ -198,8 +195,8 @@ pub(crate) fn close_later(
     kind: RecordKind,
     status: EndStatus,
     bytes: usize,
-    now: impl FnOnce(&mut Vec<u64>),
-    later: impl FnOnce(&mut Vec<u64>, &Settings) + Send + 'static,
+    now: impl FnOnce(&mut Words),
+    later: impl FnOnce(&mut Words, &Settings) + Send + 'static,
 ) {
     if opened.is_sampled() {
         let at = clock::now();
@@ -217,13 +214,13 @@ fn push_later(
     thread: &mut Thread,
     mut record: Record,
     bytes: usize,
-    now: impl FnOnce(&mut Vec<u64>),
-    later: impl FnOnce(&mut Vec<u64>, &Settings) + Send + 'static,
+    now: impl FnOnce(&mut Words),
+    later: impl FnOnce(&mut Words, &Settings) + Send + 'static,
 ) {
     now(&mut thread.payload);
     let client = Arc::clone(&thread.client);
     let settings = Arc::clone(&client);
-    let work = Box::new(move |payload: &mut Vec<u64>| later(payload, &settings.settings));
+    let work = Box::new(move |payload: &mut Words| later(payload, &settings.settings));
     let number = client.later.put(bytes, work);
     if let Some(number) = number {
         record.flags |= WITH_LATER;

@@ -1,15 +1,16 @@
 //! The wrapper of futures: a span that is current while its future is polled.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use pin_project::{pin_project, pinned_drop};
 
+use super::handoff::{self, Waiting};
 use super::opened::{self, Opened};
 use super::record::EndStatus;
 use super::start::{End, Start};
+use crate::capture::Words;
 use crate::context::{self, Context, SpanContext};
 use crate::recordable::Argument;
 use crate::site::{CallSite, Flush, SiteText};
@@ -32,8 +33,8 @@ enum State {
         site: SiteText,
         start: Starts,
     },
-    /// Polled for the first time: [`begin`] opens it. Who waited for that before.
-    Waiting(Handoff),
+    /// Polled for the first time: [`begin`] opens it.
+    Waiting(Waiting),
     Open(Opened),
     /// Nothing is recorded, or all is; then by this client.
     Done(u32),
@@ -52,20 +53,8 @@ pub(super) enum Starts {
 /// What a span starts with that is opened later. In a box, so that the wrapper stays small.
 #[derive(Debug, Default)]
 pub(super) struct Captured {
-    payload: Vec<u64>,
+    payload: Words,
     parent: Option<SpanContext>,
-}
-
-/// What the innermost future that is polled for the first time waits for.
-#[derive(Clone, Copy)]
-enum Handoff {
-    None,
-    Wanted(SiteText),
-    Opened(Opened),
-}
-
-thread_local! {
-    static HANDOFF: Cell<Handoff> = const { Cell::new(Handoff::None) };
 }
 
 /// Wraps a future whose arguments are not recorded.
@@ -90,7 +79,7 @@ where
 
 /// The first statement inside [`future_with_input`]: opens the span with its arguments.
 pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
-    if let Handoff::Wanted(site) = HANDOFF.get() {
+    if let Some(site) = handoff::asked() {
         let mut start = Some(start);
         begin_at(CallSite::of(site), &mut |taken| {
             if let Some(start) = start.take() {
@@ -103,20 +92,32 @@ pub fn begin(start: impl FnOnce(&mut Start<'_>)) {
 /// [`begin`] with these arguments, whose names the site has.
 #[inline(never)]
 pub fn begin_with_arguments(values: &[&dyn Argument]) {
-    if let Handoff::Wanted(site) = HANDOFF.get() {
+    if let Some(site) = handoff::asked() {
         let site = CallSite::of(site);
         begin_at(site, &mut |start| start.arguments(&site.arguments, values));
     }
 }
 
+#[inline(always)]
 fn begin_at(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) {
-    HANDOFF.set(match opened::open_with(site, start) {
-        Some(opened) => {
-            context::replace(opened.context);
-            Handoff::Opened(opened)
+    if let Some(outer) = opened::plain_context(site) {
+        if let Some((span, at)) = opened::begin(outer, site, start) {
+            context::set_span(span);
+            handoff::answer(&opened::begun(outer, site, span, at));
         }
-        None => Handoff::None,
-    });
+    } else {
+        begin_otherwise(site, start);
+    }
+}
+
+/// Where it may be that a trace begins, or nothing is recorded.
+#[cold]
+#[inline(never)]
+fn begin_otherwise(site: &'static CallSite, start: &mut dyn FnMut(&mut Start<'_>)) {
+    if let Some(opened) = opened::open_with(site, start) {
+        context::replace(opened.context);
+        handoff::answer(&opened);
+    }
 }
 
 /// What a function captured that returns a future.
@@ -238,7 +239,7 @@ fn poll_in<F: Future>(
     let _inside = if context::is_on() || !matches!(state, State::New { .. }) {
         Inside::enter(state)
     } else {
-        Inside::NOWHERE
+        Inside::Nowhere
     };
     match inner.as_pin_mut() {
         Some(inner) => inner.poll(cx),
@@ -250,62 +251,81 @@ fn poll_in<F: Future>(
 /// Ends the span with the value.
 #[inline(never)]
 fn end(state: &mut State, finish: &mut dyn FnMut(&mut End<'_>)) {
-    if let State::Open(opened) = std::mem::replace(state, State::Done(0)) {
-        opened::close_with(&opened, EndStatus::Ok, finish);
-        if opened.is_sampled() {
-            *state = State::Done(opened.context.client);
-        }
+    // It is ended where it stands, as it is much to move; also where `finish` panics, it is done then.
+    let ended = Ended(state);
+    if let State::Open(opened) = &*ended.0 {
+        opened::close_with(opened, EndStatus::Ok, finish);
     }
 }
 
-/// During a poll: the span is current. What is only there at the first poll is kept in the state, and there is no
-/// `Option` around it, so that it is small.
-struct Inside<'a> {
-    outer: Context,
-    /// That of a first poll, if it is [`State::Waiting`].
-    waiting: Option<&'a mut State>,
-    /// Whether there is a span.
-    entered: bool,
+/// A span that is ended, once this is dropped.
+struct Ended<'a>(&'a mut State);
+
+impl Drop for Ended<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let client = match &*self.0 {
+            State::Open(opened) if opened.is_sampled() => opened.context.client,
+            _ => 0,
+        };
+        *self.0 = State::Done(client);
+    }
+}
+
+/// During a poll: the span is current.
+enum Inside<'a> {
+    /// There is none.
+    Nowhere,
+    /// The thread was at the parent of this span, which was opened here, in the same trace.
+    Below(&'a Opened),
+    /// The thread was there.
+    Away(Context),
+    /// The same at a first poll; the span is opened in it. The state is [`State::Waiting`].
+    Waiting(Context, &'a mut State),
 }
 
 impl<'a> Inside<'a> {
-    const NOWHERE: Self = Self {
-        outer: Context::NONE,
-        waiting: None,
-        entered: false,
-    };
-
     fn of(context: Context) -> Self {
-        Self {
-            outer: context::replace(context),
-            waiting: None,
-            entered: true,
-        }
+        Self::Away(context::replace(context))
     }
 
     #[inline(never)]
     fn enter(state: &'a mut State) -> Self {
         match state {
+            State::New {
+                site,
+                start: Starts::Wrapper,
+            } => {
+                let site = CallSite::of(site);
+                if let Some(outer) = opened::plain_context(site)
+                    && let Some((span, at)) = opened::begin_bare(outer, site)
+                {
+                    *state = State::Open(opened::begun(outer, site, span, at));
+                    context::set_span(span);
+                    return match state {
+                        State::Open(opened) => Self::Below(opened),
+                        _ => Self::Nowhere,
+                    };
+                }
+                Self::first(state)
+            }
             State::New { .. } => Self::first(state),
             State::Open(opened) => Self::of(opened.context),
-            State::Waiting(_) | State::Done(_) => Self::NOWHERE,
+            State::Waiting(_) | State::Done(_) => Self::Nowhere,
         }
     }
 
     /// At the first poll, the span is opened.
     #[cold]
+    #[inline(never)]
     fn first(state: &'a mut State) -> Self {
         let State::New { site, start } = std::mem::replace(state, State::Done(0)) else {
-            return Self::NOWHERE;
+            return Self::Nowhere;
         };
         let opened = match start {
             Starts::Inner => {
-                *state = State::Waiting(HANDOFF.replace(Handoff::Wanted(site)));
-                return Self {
-                    outer: context::current(),
-                    waiting: Some(state),
-                    entered: true,
-                };
+                *state = State::Waiting(handoff::ask(site));
+                return Self::Waiting(context::current(), state);
             }
             Starts::Wrapper => opened::open(site, |_| {}),
             Starts::Prepared(captured) => {
@@ -318,28 +338,52 @@ impl<'a> Inside<'a> {
                 *state = State::Open(opened);
                 Self::of(opened.context)
             }
-            None => Self::NOWHERE,
+            None => Self::Nowhere,
         }
     }
 
+    /// The way back that is not the usual one.
     #[inline(never)]
     fn leave(&mut self) {
-        // Also where the first poll panics, the span is taken over that was opened in it.
-        if let Some(state) = self.waiting.take()
-            && let State::Waiting(before) = std::mem::replace(state, State::Done(0))
-            && let Handoff::Opened(opened) = HANDOFF.replace(before)
-        {
-            *state = State::Open(opened);
+        match self {
+            Self::Nowhere => {}
+            // Somebody inside has left the thread elsewhere.
+            Self::Below(opened) => {
+                context::replace(Context {
+                    span: opened.parent,
+                    ..opened.context.inherited()
+                });
+            }
+            Self::Away(outer) => {
+                context::replace(*outer);
+            }
+            Self::Waiting(outer, state) => {
+                // Also where the first poll panics, the span is taken over that was opened in it.
+                if let State::Waiting(waiting) = std::mem::replace(*state, State::Done(0))
+                    && let Some(opened) = waiting.end()
+                {
+                    let is_there = opened.follows() && context::is_at(opened.context.span);
+                    let parent = opened.parent;
+                    **state = State::Open(opened);
+                    if is_there {
+                        return context::set_span(parent);
+                    }
+                }
+                context::replace(*outer);
+            }
         }
-        context::replace(self.outer);
     }
 }
 
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.entered {
-            self.leave();
+        match self {
+            Self::Nowhere => {}
+            Self::Below(opened) if context::is_at(opened.context.span) => {
+                context::set_span(opened.parent);
+            }
+            Self::Below(_) | Self::Away(_) | Self::Waiting(..) => self.leave(),
         }
     }
 }

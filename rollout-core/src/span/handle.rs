@@ -15,7 +15,7 @@ use super::record::{EndStatus, Field, PutField, RecordKind};
 use super::start::{End, Start, put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{SpanUpdate, put_texts};
-use crate::capture::to_json;
+use crate::capture::{Words, to_json};
 use crate::client::{Client, Settings};
 use crate::context::{AsParent, Context, Restore, SpanContext};
 use crate::event::Usage;
@@ -213,7 +213,7 @@ struct Names {
 }
 
 impl Names {
-    fn put(&self, payload: &mut Vec<u64>) {
+    fn put(&self, payload: &mut Words) {
         payload.put(Field::Name, self.name.as_bytes());
         payload.put(Field::Type, self.span_type.as_bytes());
         put_texts(
@@ -277,7 +277,7 @@ pub struct SpanEnd {
 }
 
 impl SpanEnd {
-    pub(super) fn put(&self, payload: &mut Vec<u64>, settings: &Settings) {
+    pub(super) fn put(&self, payload: &mut Words, settings: &Settings) {
         let mut end = End::new(payload, settings, EndStatus::Ok);
         if let Some(output) = &self.output {
             end.output(output);
@@ -526,7 +526,7 @@ impl Span {
         });
     }
 
-    pub(crate) fn moment(&self, kind: RecordKind, fill: impl FnOnce(&mut Vec<u64>, &Settings)) {
+    pub(crate) fn moment(&self, kind: RecordKind, fill: impl FnOnce(&mut Words, &Settings)) {
         if self.opened.is_sampled() {
             emit::moment(self.opened.context, kind, |payload, settings| {
                 if !self.names.span_type.is_empty() {
@@ -544,7 +544,7 @@ impl Span {
         (!self.ended.swap(true, Ordering::Relaxed)).then_some((&self.opened, kind))
     }
 
-    pub(super) fn put_names(&self, payload: &mut Vec<u64>) {
+    pub(super) fn put_names(&self, payload: &mut Words) {
         self.names.put(payload);
     }
 

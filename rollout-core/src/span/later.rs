@@ -4,6 +4,7 @@ use super::emit;
 use super::handle::{Span, SpanEnd};
 use super::record::{EndStatus, RecordKind};
 use super::update::SpanUpdate;
+use crate::capture::Words;
 
 /// How a span ends of which more is said later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ impl Span {
     /// changes are dropped and counted. An `update` that panics costs itself.
     pub fn update_later(&self, bytes: usize, update: impl FnOnce() -> SpanUpdate + Send + 'static) {
         if self.is_recording() {
-            let names = |payload: &mut Vec<u64>| self.put_names(payload);
+            let names = |payload: &mut Words| self.put_names(payload);
             emit::moment_later(
                 self.context(),
                 RecordKind::SpanUpdate,
@@ -47,7 +48,7 @@ impl Span {
             Ending::Done => EndStatus::Ok,
             Ending::Cancelled => EndStatus::Cancelled,
         };
-        let names = |payload: &mut Vec<u64>| self.put_names(payload);
+        let names = |payload: &mut Words| self.put_names(payload);
         emit::close_later(
             opened,
             kind,

@@ -8,6 +8,7 @@ mod flushed;
 mod future;
 mod guard;
 mod handle;
+mod handoff;
 mod here;
 mod later;
 mod opened;

@@ -3,7 +3,7 @@
 //! A payload is a row of fields: a word that names the field (lowest byte) and its length in bytes (highest half), then
 //! so many words as its bytes take.
 
-use crate::capture::{WordReader, append_bytes, header};
+use crate::capture::{WordReader, Words, header};
 use crate::queue::END_OF;
 use crate::queue::TWO_EVENTS;
 
@@ -201,7 +201,7 @@ pub(crate) trait PutField {
     fn put(&mut self, field: Field, bytes: &[u8]);
 
     /// A field of what `write` appends in words.
-    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Vec<u64>) -> R) -> R;
+    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Words) -> R) -> R;
 
     /// Begins a field: where it stands, for [`close`](Self::close).
     fn open(&mut self, field: Field) -> usize;
@@ -210,14 +210,13 @@ pub(crate) trait PutField {
     fn close(&mut self, from: usize) -> usize;
 }
 
-impl PutField for Vec<u64> {
+impl PutField for Words {
     fn put(&mut self, field: Field, bytes: &[u8]) {
-        self.push(header(field as u8, 0, bytes.len() as u32));
-        append_bytes(self, bytes);
+        self.push_with_bytes(header(field as u8, 0, bytes.len() as u32), bytes);
     }
 
     #[inline]
-    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Vec<u64>) -> R) -> R {
+    fn put_with<R>(&mut self, field: Field, write: impl FnOnce(&mut Words) -> R) -> R {
         let from = self.open(field);
         let result = write(self);
         self.close(from);

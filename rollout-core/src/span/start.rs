@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::record::{EndStatus, Field, PutField};
 use super::update::TraceUpdate;
-use crate::capture::{ValueWriter, append_bytes};
+use crate::capture::{ValueWriter, Words};
 use crate::client::Settings;
 use crate::context::SpanContext;
 use crate::event::Usage;
@@ -32,7 +32,7 @@ pub struct Start<'a> {
 
 impl<'a> Start<'a> {
     #[inline]
-    pub(crate) fn new(payload: &'a mut Vec<u64>, settings: &'a Settings) -> Self {
+    pub(crate) fn new(payload: &'a mut Words, settings: &'a Settings) -> Self {
         Self {
             writer: ValueWriter::new(payload, &settings.keys, settings.max_value_bytes),
             settings,
@@ -43,7 +43,7 @@ impl<'a> Start<'a> {
 
     /// The same, where a parent may be said.
     pub(crate) fn parented(
-        payload: &'a mut Vec<u64>,
+        payload: &'a mut Words,
         settings: &'a Settings,
         parent: &'a mut Option<SpanContext>,
     ) -> Self {
@@ -91,7 +91,7 @@ impl<'a> Start<'a> {
 
     /// Ends the arguments, if there are any, and gives the buffer for what is none.
     #[inline]
-    pub(crate) fn payload(&mut self) -> &mut Vec<u64> {
+    pub(crate) fn payload(&mut self) -> &mut Words {
         if self.arguments != 0 {
             self.end_arguments();
         }
@@ -207,17 +207,13 @@ impl<'a> Start<'a> {
 
 /// Takes what a span, tool call or trace ends with.
 pub struct End<'a> {
-    payload: &'a mut Vec<u64>,
+    payload: &'a mut Words,
     settings: &'a Settings,
     status: EndStatus,
 }
 
 impl<'a> End<'a> {
-    pub(crate) fn new(
-        payload: &'a mut Vec<u64>,
-        settings: &'a Settings,
-        status: EndStatus,
-    ) -> Self {
+    pub(crate) fn new(payload: &'a mut Words, settings: &'a Settings, status: EndStatus) -> Self {
         Self {
             payload,
             settings,
@@ -287,7 +283,7 @@ impl<'a> End<'a> {
         put_value(self.payload, self.settings, Field::Usage, None, usage);
     }
 
-    pub(crate) fn payload(&mut self) -> &mut Vec<u64> {
+    pub(crate) fn payload(&mut self) -> &mut Words {
         self.payload
     }
 
@@ -298,7 +294,7 @@ impl<'a> End<'a> {
 
 /// A field that is one value.
 pub(crate) fn put_value<T: Serialize + ?Sized>(
-    payload: &mut Vec<u64>,
+    payload: &mut Words,
     settings: &Settings,
     field: Field,
     cut: Option<Field>,
@@ -309,7 +305,7 @@ pub(crate) fn put_value<T: Serialize + ?Sized>(
 
 /// A field that is one value as `Debug` prints it.
 pub(crate) fn put_debug<T: fmt::Debug + ?Sized>(
-    payload: &mut Vec<u64>,
+    payload: &mut Words,
     settings: &Settings,
     field: Field,
     cut: Option<Field>,
@@ -319,7 +315,7 @@ pub(crate) fn put_debug<T: fmt::Debug + ?Sized>(
 }
 
 fn put_written(
-    payload: &mut Vec<u64>,
+    payload: &mut Words,
     settings: &Settings,
     field: Field,
     cut: Option<Field>,
@@ -337,15 +333,14 @@ fn put_written(
 
 /// A field that is a key and a value.
 pub(crate) fn put_entry<T: Serialize + ?Sized>(
-    payload: &mut Vec<u64>,
+    payload: &mut Words,
     settings: &Settings,
     field: Field,
     key: &str,
     value: &T,
 ) {
     payload.put_with(field, |out| {
-        out.push(key.len() as u64);
-        append_bytes(out, key.as_bytes());
+        out.push_with_bytes(key.len() as u64, key.as_bytes());
         let mut writer = ValueWriter::new(out, &settings.keys, settings.max_value_bytes);
         if settings.keys.is_sensitive(key) {
             writer.redacted();
@@ -356,11 +351,7 @@ pub(crate) fn put_entry<T: Serialize + ?Sized>(
 }
 
 /// A field that is a text, as `Display` writes it, within a bound. What panics is left out.
-pub(crate) fn put_display(
-    payload: &mut Vec<u64>,
-    field: Field,
-    value: &(impl fmt::Display + ?Sized),
-) {
+pub(crate) fn put_display(payload: &mut Words, field: Field, value: &(impl fmt::Display + ?Sized)) {
     struct Head {
         text: String,
         left: usize,

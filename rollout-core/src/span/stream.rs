@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::opened::{self, Opened};
 use super::record::{EndStatus, Field, PutField};
 use super::start::End;
-use crate::capture::ItemList;
+use crate::capture::{ItemList, Words};
 use crate::client::{Settings, SpoolWait, flush_agent, flush_agent_async};
 use crate::context::{self, Restore};
 use crate::site::Flush;
@@ -41,7 +41,7 @@ pub struct InstrumentedIter<S, I> {
 /// Takes one item.
 pub struct Item<'a> {
     list: &'a mut ItemList,
-    failure: &'a mut Vec<u64>,
+    failure: &'a mut Words,
     settings: &'a Settings,
 }
 
@@ -78,7 +78,7 @@ struct Items {
     list: ItemList,
     count: u64,
     /// What the first failed item had to say, as fields of the end.
-    failure: Vec<u64>,
+    failure: Words,
 }
 
 impl Items {
@@ -96,7 +96,7 @@ impl Items {
             opened,
             list: ItemList::new(bound.unwrap_or_default()),
             count: 0,
-            failure: Vec::new(),
+            failure: Words::new(),
         }
     }
 

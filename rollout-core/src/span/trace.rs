@@ -15,7 +15,7 @@ use super::record::{EndStatus, Field, PutField, RecordKind};
 use super::start::{Start, put_entry, put_value};
 use super::tool::ToolBuilder;
 use super::update::{TraceUpdate, put_texts};
-use crate::capture::to_json;
+use crate::capture::{Words, to_json};
 use crate::client::Client;
 use crate::context::{self, AsParent, Context, Restore, SpanContext};
 use crate::event::Message;
@@ -401,7 +401,7 @@ impl Trace {
         });
     }
 
-    fn moment(&self, kind: RecordKind, fill: impl FnOnce(&mut Vec<u64>, &crate::client::Settings)) {
+    fn moment(&self, kind: RecordKind, fill: impl FnOnce(&mut Words, &crate::client::Settings)) {
         if self.opened.is_sampled() {
             let context = self.context();
             emit::moment(context, kind, fill);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::record::{Field, PutField};
 use super::start::{put_entry, put_value};
-use crate::capture::to_json;
+use crate::capture::{Words, to_json};
 use crate::client::Settings;
 use crate::event::Usage;
 
@@ -106,7 +106,7 @@ impl SpanUpdate {
         self
     }
 
-    pub(crate) fn put(&self, payload: &mut Vec<u64>, settings: &Settings) {
+    pub(crate) fn put(&self, payload: &mut Words, settings: &Settings) {
         put_texts(
             payload,
             &[
@@ -204,7 +204,7 @@ impl TraceUpdate {
         self
     }
 
-    pub(crate) fn put(&self, payload: &mut Vec<u64>, settings: &Settings) {
+    pub(crate) fn put(&self, payload: &mut Words, settings: &Settings) {
         put_texts(
             payload,
             &[
@@ -218,7 +218,7 @@ impl TraceUpdate {
     }
 }
 
-pub(crate) fn put_texts(payload: &mut Vec<u64>, texts: &[(Field, &Option<String>)]) {
+pub(crate) fn put_texts(payload: &mut Words, texts: &[(Field, &Option<String>)]) {
     for (field, text) in texts {
         if let Some(text) = text {
             payload.put(*field, text.as_bytes());
@@ -227,7 +227,7 @@ pub(crate) fn put_texts(payload: &mut Vec<u64>, texts: &[(Field, &Option<String>
 }
 
 fn put_tags_and_metadata(
-    payload: &mut Vec<u64>,
+    payload: &mut Words,
     settings: &Settings,
     tags: &[String],
     metadata: &[(String, Value)],

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::capture::Words;
 use crate::span::record::{Field, PutField, fields};
 
 /// What a baggage may hold in all.
@@ -78,7 +79,7 @@ impl Carried {
     }
 
     /// Says it in the payload of a start.
-    pub(crate) fn put(&self, keys: BaggageKeys, payload: &mut Vec<u64>) {
+    pub(crate) fn put(&self, keys: BaggageKeys, payload: &mut Words) {
         let allowed = self.clone().only(keys);
         for (field, id) in FIELDS.into_iter().zip(&allowed.ids) {
             if let Some(id) = id {

@@ -1,8 +1,8 @@
 //! Writes one event object of the wire, member by member.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
+use super::digits::decimal;
 use super::masks::Masks;
 use crate::capture::json_string;
 
@@ -75,10 +75,22 @@ impl<'a> Object<'a> {
         put_text(text, limit, mask, out);
     }
 
-    pub(super) fn number(&mut self, key: &'static str, value: impl std::fmt::Display) {
+    /// An integer.
+    pub(super) fn number(&mut self, key: &'static str, value: impl itoa::Integer) {
+        decimal(value, self.plain_key(key));
+    }
+
+    /// An id, whose digits `write` writes.
+    pub(super) fn id(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
         let out = self.plain_key(key);
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "{value}");
+        out.push(b'"');
+        write(out);
+        out.push(b'"');
+    }
+
+    /// A value that is JSON already.
+    pub(super) fn json(&mut self, key: &'static str, value: &[u8]) {
+        self.plain_key(key).extend_from_slice(value);
     }
 
     /// A value in the capture format.

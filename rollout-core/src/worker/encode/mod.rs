@@ -5,21 +5,24 @@
 
 mod context;
 mod custom;
+mod digits;
 mod event;
 mod masks;
 mod orphans;
+mod sites;
 mod span;
 mod time;
 mod trace;
 
 use std::cell::Cell;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use custom::Custom;
+use digits::{decimal, hex, hex_wide, six};
 use event::{Object, limit, put_text};
 pub(crate) use masks::Masks;
 use orphans::Orphans;
+use sites::Sites;
 use time::TimeText;
 use trace::{TraceState, Traces};
 
@@ -57,6 +60,7 @@ pub(crate) struct Encoder {
     /// Traces that have lost something since it was said last.
     lossy: Vec<u128>,
     orphans: Orphans,
+    sites: Sites,
 }
 
 /// Traces that are remembered at most because they have lost something.
@@ -159,6 +163,7 @@ impl Encoder {
             wall: Wall::new(),
             lossy: Vec::new(),
             orphans: Orphans::default(),
+            sites: Sites::default(),
         }
     }
 
@@ -233,7 +238,10 @@ impl Encoder {
             return Encoded::default();
         };
         let before = self.events;
-        let site = CallSite::find(record.site);
+        let site = self
+            .sites
+            .get(record.site, &self.masks)
+            .map(|said| said.site);
         let mut draft = Draft {
             record,
             payload,
@@ -337,36 +345,40 @@ impl Encoder {
         };
         state.sequence += 1;
         let mask = &self.masks;
+        let said = self.sites.get(record.site, mask);
         let overlay = state.learn(kind, draft, mask);
         let mut event = Object::begin(out, mask);
         let id = event.plain_key("event_id");
-        // Writing to a Vec cannot fail.
         let prefix = if draft.mark { MARK_PREFIX } else { "evt_" };
-        let _ = write!(id, "\"{prefix}{:016x}{:016x}\"", self.nonce, self.events);
+        id.push(b'"');
+        id.extend_from_slice(prefix.as_bytes());
+        hex(self.nonce, id);
+        hex(self.events, id);
+        id.push(b'"');
         match draft.text(Field::EventType) {
             Some(custom) => event.word("event_type", custom),
             None => event.word("event_type", draft.event_type),
         }
         event.word("schema_version", "1.0");
         if record.trace != 0 {
-            let _ = write!(event.plain_key("trace_id"), "\"{:032x}\"", record.trace);
+            event.id("trace_id", |out| hex_wide(record.trace, out));
         }
         if let Some(external) = draft.external_id().or(state.external_id.as_deref()) {
             event.text("external_trace_id", external, limit::ID);
         }
         if !is_trace {
             if record.span != 0 {
-                let _ = write!(event.plain_key("span_id"), "\"{:016x}\"", record.span);
+                event.id("span_id", |out| hex(record.span, out));
             }
             if record.parent != 0 {
-                let _ = write!(
-                    event.plain_key("parent_span_id"),
-                    "\"{:016x}\"",
-                    record.parent
-                );
+                event.id("parent_span_id", |out| hex(record.parent, out));
             }
-            if let Some(span_type) = draft.span_type().filter(|_| record.span != 0) {
-                event.text("span_type", span_type, limit::TYPE);
+            if record.span != 0 {
+                match (draft.text(Field::Type), said) {
+                    (Some(said), _) => event.text("span_type", said, limit::TYPE),
+                    (None, Some(said)) => event.json("span_type", &said.span_type),
+                    (None, None) => {}
+                }
             }
         }
         let sequence = if record.trace == 0 {
@@ -397,20 +409,22 @@ impl Encoder {
             self.time.write(started, event.plain_key("started_at"));
             if ended {
                 self.time.write(at, event.plain_key("ended_at"));
-                let _ = write!(
-                    event.plain_key("duration_ms"),
-                    "{}.{:06}",
-                    nanos / 1_000_000,
-                    nanos % 1_000_000
-                );
+                let out = event.plain_key("duration_ms");
+                decimal(nanos / 1_000_000, out);
+                out.push(b'.');
+                six(nanos % 1_000_000, out);
             }
         }
         let named = !matches!(
             kind,
             RecordKind::Message | RecordKind::Identity | RecordKind::TraceUpdate
         );
-        if let Some(name) = draft.name().filter(|_| named) {
-            event.text("name", name, limit::NAME);
+        if named {
+            match (draft.text(Field::Name), said) {
+                (Some(said), _) => event.text("name", said, limit::NAME),
+                (None, Some(said)) => event.json("name", &said.name),
+                (None, None) => {}
+            }
         }
         let resource = &self.resource;
         if let Some(custom) = &draft.custom {
@@ -437,7 +451,7 @@ impl Encoder {
                 }
                 attributes.number("rollout.ns", at % 1000);
                 state.say_dropped(attributes);
-                span::attributes(attributes, kind, draft, is_trace, mask);
+                span::attributes(attributes, kind, draft, said, is_trace, mask);
                 if draft.event_type == "trace.end" {
                     state.summary(attributes);
                 }

@@ -1,5 +1,7 @@
 //! The parts of an event that belong to its span.
 
+use super::digits::{hex, hex_wide};
+use super::sites::Site;
 use super::{Draft, EndStatus, Field, Masks, Object, RecordKind, limit, put_text};
 use crate::capture::{WordReader, json_string};
 
@@ -18,18 +20,21 @@ const USAGE: &[&str] = &[
 
 /// `status`, as the program said it or as the span ended.
 pub(super) fn status(event: &mut Object<'_>, draft: &Draft<'_>) {
-    event.text("status", status_text(draft), limit::STATUS);
+    put_status(event, draft);
 }
 
-fn status_text<'a>(draft: &'a Draft<'_>) -> &'a str {
+fn put_status(object: &mut Object<'_>, draft: &Draft<'_>) {
     if let Some(status) = draft.text(Field::Status) {
-        return status;
+        return object.text("status", status, limit::STATUS);
     }
-    match EndStatus::from_byte(draft.record.status) {
-        EndStatus::Ok => "ok",
-        EndStatus::Error | EndStatus::Panic => "error",
-        EndStatus::Cancelled => "cancelled",
-    }
+    object.word(
+        "status",
+        match EndStatus::from_byte(draft.record.status) {
+            EndStatus::Ok => "ok",
+            EndStatus::Error | EndStatus::Panic => "error",
+            EndStatus::Cancelled => "cancelled",
+        },
+    );
 }
 
 fn ended(kind: RecordKind) -> bool {
@@ -44,6 +49,7 @@ pub(super) fn attributes(
     attributes: &mut Object<'_>,
     kind: RecordKind,
     draft: &Draft<'_>,
+    said: Option<&Site>,
     is_trace: bool,
     mask: &Masks,
 ) {
@@ -52,24 +58,15 @@ pub(super) fn attributes(
         kind,
         RecordKind::SpanStart | RecordKind::ToolCall | RecordKind::TraceStart
     );
-    if starts && let Some(site) = draft.site.filter(|_| !is_trace || record.span == 0) {
-        json_string(site.file, attributes.plain_key("code.file.path"));
-        attributes.number("code.line.number", site.line);
-        let function = format!("{}::{}", site.module, site.function);
-        json_string(&function, attributes.plain_key("code.function.name"));
+    if starts && let Some(said) = said.filter(|_| !is_trace || record.span == 0) {
+        attributes.members(&said.code);
     }
     if draft.event_type == "trace.start"
         && let Some((trace, span)) = draft.field(Field::Link).and_then(link)
     {
-        json_string(
-            &format!("{trace:032x}"),
-            attributes.plain_key("rollout.link.trace_id"),
-        );
+        attributes.id("rollout.link.trace_id", |out| hex_wide(trace, out));
         if span != 0 {
-            json_string(
-                &format!("{span:016x}"),
-                attributes.plain_key("rollout.link.span_id"),
-            );
+            attributes.id("rollout.link.span_id", |out| hex(span, out));
         }
     }
     if kind == RecordKind::TraceUpdate {
@@ -258,7 +255,9 @@ pub(super) fn sections(
                 if let Some(known) = USAGE.iter().find(|known| **known == key)
                     && value.as_f64().is_some_and(|number| number >= 0.0)
                 {
-                    section.number(known, &value);
+                    let out = section.plain_key(known);
+                    // Writing to a Vec cannot fail.
+                    let _ = serde_json::to_writer(out, &value);
                 }
             }
         });
@@ -276,8 +275,11 @@ pub(super) fn sections(
                     limit::ID,
                 ),
             }
-            let status = if ends { status_text(draft) } else { "started" };
-            tool.text("status", status, limit::STATUS);
+            if ends {
+                put_status(tool, draft);
+            } else {
+                tool.word("status", "started");
+            }
         });
     }
     if ends {
@@ -288,7 +290,7 @@ pub(super) fn sections(
             } else {
                 b"false"
             });
-            outcome.text("status", status_text(draft), limit::STATUS);
+            put_status(outcome, draft);
         });
         event.object("error", |error| {
             match EndStatus::from_byte(draft.record.status) {

@@ -1,6 +1,6 @@
 //! Wall-clock time as the wire has it: RFC 3339, UTC, six digits.
 
-use std::io::Write as _;
+use super::digits::six;
 
 /// Writes times; remembers the second it wrote last, since most events share it.
 #[derive(Debug, Default)]
@@ -20,8 +20,10 @@ impl TimeText {
             self.text.truncate(self.text.trim_end_matches('Z').len());
             self.second = Some(second);
         }
-        let micros = nanos % 1_000_000_000 / 1000;
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "\"{}.{micros:06}Z\"", self.text);
+        out.push(b'"');
+        out.extend_from_slice(self.text.as_bytes());
+        out.push(b'.');
+        six(nanos % 1_000_000_000 / 1000, out);
+        out.extend_from_slice(b"Z\"");
     }
 }

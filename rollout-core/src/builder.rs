@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::{Config, ExporterKind, Given, Mask, SpoolKind};
 use crate::error::ConfigError;
 use crate::export::Exporter;
+use crate::processor::{Processors, SpanProcessor};
 
 /// Configures a client. What is not set here comes from the environment, then from
 /// `rollout.toml`, then from the defaults; [`Config::reference`] lists them all.
@@ -20,7 +21,15 @@ pub struct Builder {
     redact_values: bool,
     mask: Option<Mask>,
     exporters: Vec<Box<dyn Exporter>>,
+    processors: Processors,
     problem: Option<ConfigError>,
+}
+
+/// What a program brings itself to see what it records.
+#[derive(Default)]
+pub(crate) struct Own {
+    pub(crate) exporters: Vec<Box<dyn Exporter>>,
+    pub(crate) processors: Processors,
 }
 
 /// A builder with nothing set.
@@ -43,6 +52,7 @@ impl Builder {
             redact_values: true,
             mask: None,
             exporters: Vec::new(),
+            processors: Processors::default(),
             problem: None,
         }
     }
@@ -98,7 +108,7 @@ impl Builder {
     }
 
     /// Which of the exporters that settings can name get the events; replaces the choice that
-    /// would be made otherwise.
+    /// would be made otherwise. With `[]` it is none of them.
     pub fn exporters(self, kinds: impl IntoIterator<Item = ExporterKind>) -> Self {
         let names: Vec<_> = kinds
             .into_iter()
@@ -115,6 +125,12 @@ impl Builder {
     /// chosen by itself. Whether it goes along into forked children it says itself, see [`Exporter::for_child`].
     pub fn exporter(mut self, exporter: Box<dyn Exporter>) -> Self {
         self.exporters.push(exporter);
+        self
+    }
+
+    /// Adds what sees each span on its way, before it becomes events.
+    pub fn span_processor(mut self, processor: impl SpanProcessor) -> Self {
+        self.processors.push(processor);
         self
     }
 
@@ -269,9 +285,14 @@ impl Builder {
         })
     }
 
-    /// The configuration, and the exporters that the program brings itself.
-    pub(crate) fn resolve(self) -> Result<(Config, Vec<Box<dyn Exporter>>), ConfigError> {
-        Ok((self.config()?, self.exporters))
+    /// The configuration, and the exporters and processors that the program brings itself.
+    pub(crate) fn resolve(self) -> Result<(Config, Own), ConfigError> {
+        let config = self.config()?;
+        let own = Own {
+            exporters: self.exporters,
+            processors: self.processors,
+        };
+        Ok((config, own))
     }
 }
 

@@ -42,6 +42,8 @@ mod id;
 #[doc(hidden)]
 pub mod private;
 #[cfg(feature = "runtime")]
+mod processor;
+#[cfg(feature = "runtime")]
 mod queue;
 #[cfg(feature = "runtime")]
 pub mod recordable;
@@ -84,6 +86,7 @@ pub use crate::{
         Rejection,
     },
     id::{ParseIdError, SpanId, TraceId},
+    processor::{SpanData, SpanProcessor, SpanStatus},
     span::{
         Ending, Envelope, Failure, InCurrentSpan, JoinSetTraced, Outcome, ScopeTraced, Span,
         SpanBuilder, SpanEnd, SpanUpdate, ToolBuilder, ToolCall, Trace, TraceBuilder, TraceEnd,

@@ -82,7 +82,7 @@ impl DropReason {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events that the worker took from the queues and encoded.
+    /// Events that the worker took from the queues.
     pub recorded: u64,
     /// Events that reached the spool.
     pub spooled: u64,

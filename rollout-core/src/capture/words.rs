@@ -6,8 +6,7 @@ use std::ops::{Deref, DerefMut};
 /// Words that so many bytes take.
 #[inline]
 pub(crate) const fn words_of(bytes: usize) -> usize {
-    // No slice is so long that this overflows.
-    (bytes + 7) / 8
+    bytes.div_ceil(8)
 }
 
 /// A word that says what follows: what it is, a number of 24 bits and one of 32.

@@ -21,7 +21,7 @@ pub use self::record::{
     update_current_span, update_current_trace, user,
 };
 pub(crate) use self::shared::{Settings, Shared};
-use crate::builder::Builder;
+use crate::builder::{Builder, Own};
 use crate::capture::{KeyMatcher, SecretMask};
 use crate::check::CheckResult;
 use crate::clock::{self, Ticks};
@@ -30,6 +30,7 @@ use crate::context::BaggageKeys;
 use crate::error::{ConfigError, FlushError};
 use crate::export::{self, Exporter, Heir};
 use crate::fork::Birth;
+use crate::processor::Processors;
 use crate::site::Flush;
 use crate::stats::{Counters, FlushReport, Stats};
 use crate::worker::{self, Answer, Command, Encoder, Masks, Reply, Resource, Watch};
@@ -85,15 +86,20 @@ impl Client {
     }
 
     /// Starts the worker. Where the system has no thread to give, one warning says so and nothing is recorded.
-    pub(crate) fn start(config: Config, own: Vec<Box<dyn Exporter>>) -> Result<Self, ConfigError> {
+    pub(crate) fn start(config: Config, own: Own) -> Result<Self, ConfigError> {
         clock::start();
         if !config.enabled() {
-            let inner = Inner::start(config, Box::new(Vec::new), Vec::new(), (None, 0));
+            let (exporters, processors) = (Box::new(Vec::new), Processors::default());
+            let inner = Inner::start(config, exporters, processors, Vec::new(), (None, 0));
             return Ok(Self { inner });
         }
-        let heirs = own.iter().map(|exporter| Heir::of(&**exporter)).collect();
-        let exporters = export::all(&config, own)?;
-        let inner = Inner::start(config, Box::new(|| exporters), heirs, (None, 0));
+        let heirs = own.exporters.iter().map(|exporter| Heir::of(&**exporter));
+        let heirs = heirs.collect();
+        let exporters = Box::new({
+            let exporters = export::all(&config, own.exporters)?;
+            || exporters
+        });
+        let inner = Inner::start(config, exporters, own.processors, heirs, (None, 0));
         Ok(Self { inner })
     }
 
@@ -223,6 +229,7 @@ impl Inner {
     fn start(
         config: Config,
         exporters: Box<dyn FnOnce() -> Vec<Box<dyn Exporter>> + Send>,
+        processors: Processors,
         heirs: Vec<Heir>,
         place: (Option<u32>, Ticks),
     ) -> Arc<Self> {
@@ -258,6 +265,7 @@ impl Inner {
             let started = worker::start(worker::Start {
                 config: inner.config.clone(),
                 exporters,
+                processors,
                 lanes: Arc::clone(&shared.lanes),
                 counters: Arc::clone(&inner.counters),
                 encoder: Encoder::new(resource(&inner.config), masks, Arc::clone(&shared.later)),
@@ -291,7 +299,14 @@ impl Inner {
             let exporters = move || export::in_child(&config, &heirs);
             let (config, heirs) = (self.config.clone(), self.heirs.clone());
             let id = self.shared.as_ref().map(|shared| shared.id);
-            Self::start(config, Box::new(exporters), heirs, (id, clock::now()))
+            let place = (id, clock::now());
+            Self::start(
+                config,
+                Box::new(exporters),
+                Processors::default(),
+                heirs,
+                place,
+            )
         });
         successor.here()
     }

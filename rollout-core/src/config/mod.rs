@@ -115,7 +115,9 @@ impl Config {
         config.redact_keys = given.redact_keys.to_vec();
         config.redact_values = given.redact_values;
         config.mask = given.mask.cloned();
-        config.settle(given.has_exporters)?;
+        // An empty list in the program says that there are none; an empty variable says nothing.
+        let chosen = given.texts.get("exporters").is_some_and(String::is_empty);
+        config.settle(chosen, given.has_exporters)?;
         Ok(config)
     }
 
@@ -133,12 +135,12 @@ impl Config {
                     .because_of(refusal.integration)
             })?;
         }
-        config.settle(false)?;
+        config.settle(false, false)?;
         Ok(config)
     }
 
     /// Decides what depends on more than one setting.
-    fn settle(&mut self, has_exporters: bool) -> Result<(), ConfigError> {
+    fn settle(&mut self, chosen: bool, has_exporters: bool) -> Result<(), ConfigError> {
         self.enabled &= !self.disabled;
         self.dir = std::path::absolute(&self.dir).map_err(|error| {
             ConfigError::new("dir", self.dir.to_str(), format!("is no path: {error}"))
@@ -146,7 +148,7 @@ impl Config {
         if self.api_key.is_some() && self.base_url.is_none() {
             self.base_url = Some(HOSTED.into());
         }
-        if self.exporters.is_empty() {
+        if self.exporters.is_empty() && !chosen {
             if self.base_url.is_some() {
                 self.exporters.push(ExporterKind::Http);
             } else if !has_exporters {

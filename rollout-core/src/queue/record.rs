@@ -40,7 +40,7 @@ pub(crate) const TWO_EVENTS: u8 = 1;
 
 impl Record {
     /// How many events are lost with it.
-    pub(super) fn events(&self) -> u64 {
+    pub(crate) fn events(&self) -> u64 {
         if self.flags & TWO_EVENTS == 0 { 1 } else { 2 }
     }
 

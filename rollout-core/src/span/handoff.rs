@@ -28,17 +28,19 @@ struct Slot {
 }
 
 impl Slot {
-    const EMPTY: Self = Self {
-        wanted: Cell::new(None),
-        site: Cell::new(None),
-        high: Cell::new(0),
-        span: Cell::new(0),
-        low: Cell::new(0),
-        parent: Cell::new(0),
-        client: Cell::new(0),
-        start: Cell::new(0),
-        flags: Cell::new(0),
-    };
+    const fn empty() -> Self {
+        Self {
+            wanted: Cell::new(None),
+            site: Cell::new(None),
+            high: Cell::new(0),
+            span: Cell::new(0),
+            low: Cell::new(0),
+            parent: Cell::new(0),
+            client: Cell::new(0),
+            start: Cell::new(0),
+            flags: Cell::new(0),
+        }
+    }
 
     #[inline(always)]
     fn put(&self, opened: &Opened) {
@@ -85,7 +87,7 @@ struct Slots {
 thread_local! {
     // No destructor, so that it is there as long as the thread is.
     static HANDOFFS: Slots = const {
-        Slots { slots: [const { Slot::EMPTY }; SLOTS], depth: Cell::new(0) }
+        Slots { slots: [const { Slot::empty() }; SLOTS], depth: Cell::new(0) }
     };
 }
 

@@ -27,9 +27,10 @@ pub(crate) use self::expiry::Watch;
 use crate::check::{self, CheckResult};
 use crate::client::SHUTDOWN_TIMEOUT;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, ExporterKind};
 use crate::error::FlushError;
 use crate::export::Exporter;
+use crate::processor::Processors;
 use crate::queue::{LaneReader, Lanes, RecordBuffer};
 use crate::spool::{self, Run};
 use crate::stats::{Counters, DropReason, FlushReport};
@@ -128,6 +129,7 @@ pub(crate) struct Start {
     pub(crate) config: Config,
     /// Made on the worker's thread.
     pub(crate) exporters: Box<dyn FnOnce() -> Vec<Box<dyn Exporter>> + Send>,
+    pub(crate) processors: Processors,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) encoder: Encoder,
@@ -152,6 +154,7 @@ fn run(start: Start) {
     let Start {
         config,
         exporters,
+        processors,
         lanes,
         counters,
         encoder,
@@ -170,7 +173,9 @@ fn run(start: Start) {
         }
     };
     runtime.block_on(async {
-        let delivery = Delivery::start(&config, exporters(), Arc::clone(&counters));
+        let exporters = exporters();
+        let encodes = !exporters.is_empty() || config.exports_to(ExporterKind::Local);
+        let delivery = Delivery::start(&config, exporters, Arc::clone(&counters));
         let signals = config.drain_on_signals().then(signals::listen);
         let worker = Worker {
             config,
@@ -181,6 +186,8 @@ fn run(start: Start) {
                 records: RecordBuffer::default(),
                 lines: Vec::new(),
                 runs: Vec::new(),
+                processors,
+                encodes,
                 encoder,
                 counters,
             },
@@ -262,6 +269,9 @@ struct Drain {
     lines: Vec<u8>,
     /// Whose the lines are.
     runs: Vec<Run>,
+    processors: Processors,
+    /// Whether there is anybody to read lines.
+    encodes: bool,
     encoder: Encoder,
     counters: Arc<Counters>,
 }
@@ -322,7 +332,12 @@ impl Drain {
     }
 
     fn note_losses(&mut self, delivery: &Delivery) {
-        for (trace, events) in self.lanes.take_losses() {
+        let losses = self.lanes.take_losses();
+        if !self.encodes {
+            // They are counted, and there is no trace to say it in.
+            return;
+        }
+        for (trace, events) in losses {
             self.encoder.lost(trace, DropReason::QueueFull, events);
         }
         for (trace, reason, events) in delivery.take_losses() {
@@ -340,6 +355,15 @@ impl Drain {
         self.runs.clear();
         let mut events = 0;
         for (record, payload) in self.records.up_to(to) {
+            if !self.processors.is_empty() {
+                let wall = self.encoder.wall();
+                self.processors.see(record, payload, wall, &self.counters);
+            }
+            if !self.encodes {
+                events += record.events() as u32;
+                self.encoder.pass_over(record, payload);
+                continue;
+            }
             let whole = self.lines.len();
             let encoder = &mut self.encoder;
             let lines = &mut self.lines;

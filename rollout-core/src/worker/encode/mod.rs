@@ -172,6 +172,11 @@ impl Encoder {
         self.wall.advance()
     }
 
+    /// What turns ticks into time.
+    pub(crate) fn wall(&self) -> &Wall {
+        &self.wall
+    }
+
     /// A trace has lost events: its next event says so, or else [`Encoder::say_losses`].
     pub(crate) fn lost(&mut self, trace: u128, reason: DropReason, events: u64) {
         self.traces
@@ -211,6 +216,16 @@ impl Encoder {
             said += 1;
         }
         said
+    }
+
+    /// Leaves a record unwritten.
+    pub(crate) fn pass_over(&self, record: &Record, payload: &[u8]) {
+        if record.flags & WITH_LATER != 0 {
+            for (_, number) in fields(payload).filter(|(field, _)| *field == Field::Later) {
+                let number = number.try_into().map_or(0, u64::from_le_bytes);
+                self.later.forget(number);
+            }
+        }
     }
 
     /// Appends the lines of a record to `out`.

@@ -7,7 +7,7 @@ use crate::site::CallSite;
 
 /// A call site, and what it says.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct Said {
     pub(super) site: &'static CallSite,
     /// JSON texts.
     pub(super) name: Vec<u8>,
@@ -16,7 +16,7 @@ pub(super) struct Site {
     pub(super) code: Vec<u8>,
 }
 
-impl Site {
+impl Said {
     fn new(site: &'static CallSite, masks: &Masks) -> Self {
         let mut name = Vec::new();
         put_text(site.name, limit::NAME, masks, &mut name);
@@ -38,11 +38,11 @@ impl Site {
 
 /// The call sites that were met, by their numbers.
 #[derive(Debug, Default)]
-pub(super) struct Sites(Vec<Option<Box<Site>>>);
+pub(super) struct Sites(Vec<Option<Box<Said>>>);
 
 impl Sites {
     /// The site of a record, if a macro has opened what it is about.
-    pub(super) fn get(&mut self, id: u32, masks: &Masks) -> Option<&Site> {
+    pub(super) fn get(&mut self, id: u32, masks: &Masks) -> Option<&Said> {
         let index = (id as usize).checked_sub(1)?;
         if self.0.get(index).is_none_or(Option::is_none) {
             // No number is without a site, so no more is taken than there are sites.
@@ -50,7 +50,7 @@ impl Sites {
             if index >= self.0.len() {
                 self.0.resize_with(index + 1, || None);
             }
-            self.0[index] = Some(Box::new(Site::new(site, masks)));
+            self.0[index] = Some(Box::new(Said::new(site, masks)));
         }
         self.0.get(index)?.as_deref()
     }

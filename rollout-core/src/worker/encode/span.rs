@@ -1,7 +1,7 @@
 //! The parts of an event that belong to its span.
 
 use super::digits::{hex, hex_wide};
-use super::sites::Site;
+use super::sites::Said;
 use super::{Draft, EndStatus, Field, Masks, Object, RecordKind, limit, put_text};
 use crate::capture::{WordReader, json_string};
 
@@ -49,7 +49,7 @@ pub(super) fn attributes(
     attributes: &mut Object<'_>,
     kind: RecordKind,
     draft: &Draft<'_>,
-    said: Option<&Site>,
+    said: Option<&Said>,
     is_trace: bool,
     mask: &Masks,
 ) {

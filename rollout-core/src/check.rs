@@ -126,7 +126,7 @@ fn try_spool(config: &Config) -> CheckResult {
     spool.append(&lines, &runs_of(&lines));
     let on_disk = spool.is_on_disk();
     let read = spool.read(reader, lines.len(), 3);
-    spool.advance(reader);
+    spool.advance(reader, None);
     spool.close();
     if on_disk && read.is_some_and(|chunk| chunk.lines == lines) {
         CheckResult {

@@ -12,6 +12,8 @@ use serde::Deserialize;
 pub struct Batch {
     id: u128,
     writer: Option<Arc<str>>,
+    number: u64,
+    again: bool,
     text: Arc<[u8]>,
     /// Where in `text` each event stands, without its line's end.
     events: Arc<[Range<usize>]>,
@@ -33,6 +35,8 @@ impl Batch {
         Self {
             id: random_id(),
             writer: None,
+            number: 0,
+            again: false,
             text: text.into(),
             events: events.into(),
         }
@@ -46,6 +50,28 @@ impl Batch {
     /// The process that recorded the events: the name of its folder in the spool, if it has one.
     pub fn writer(&self) -> Option<&str> {
         self.writer.as_deref()
+    }
+
+    /// The same batch, with this number among those of its writer, and whether it was handed over before.
+    pub(crate) fn numbered(self, number: u64, again: bool) -> Self {
+        Self {
+            number,
+            again,
+            ..self
+        }
+    }
+
+    /// Counts the batches of one writer that this exporter is given, from 1 on: see
+    /// [`Exporter::needs_from`](super::Exporter::needs_from). Parts of a batch have its number; a batch that is made of
+    /// lines by hand has 0.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether an earlier process has handed these events over already. They come once more because the exporter still
+    /// needed them when that process died: to know what it knew then, and not to be sent, though that does no harm.
+    pub fn is_again(&self) -> bool {
+        self.again
     }
 
     /// What tells this batch from every other; the same when it is retried.
@@ -89,6 +115,8 @@ impl Batch {
         Self {
             id: random_id(),
             writer: self.writer.clone(),
+            number: self.number,
+            again: self.again,
             text: Arc::clone(&self.text),
             events: events.into(),
         }

@@ -59,9 +59,24 @@ pub trait Exporter: Send + 'static {
         None
     }
 
-    /// Says that a process has ended without a word, and that all it recorded is handed over: what it left open will
-    /// never end. `writer` is what [`Batch::writer`] says of its events. An error of the kind
-    /// [`Retry`](ExportError::Retry) has it said again; of another one nobody hears.
+    /// The number of the oldest batch of this writer that the exporter still needs, because something began there that is
+    /// not over: say a span that is sent as a whole, when it has ended. Nothing, unless it says so.
+    ///
+    /// Asked for whenever a batch is done with. Delivery goes on, but what follows from there stays in the spool, and if
+    /// this process dies, the next one that has an exporter of this name gets it [again](Batch::is_again). That is for
+    /// exporters that [`resume`](Exporter::resumes), and only as far as the spool is on disk and what is kept takes no
+    /// more than 64 MiB, or an eighth of the spool's bound; how much memory the exporter itself takes for what is open it
+    /// has to bound by itself. `writer` is what [`Batch::writer`] says of the events.
+    fn needs_from(&self, writer: Option<&str>) -> Option<u64> {
+        let _ = writer;
+        None
+    }
+
+    /// Says that a process has ended, and that all it recorded is handed over: what it left open will never end. It is
+    /// said of processes that have ended without a word, and of this one where the exporter still [needs
+    /// something](Exporter::needs_from) of it when the client shuts down. `writer` is what [`Batch::writer`] says of its
+    /// events, and empty where that is nothing. What the receipt says to be rejected is counted, whatever its index. An
+    /// error of the kind [`Retry`](ExportError::Retry) has it said again; of another one nobody hears.
     fn writer_gone<'a>(&'a mut self, writer: &'a str) -> ExportFuture<'a> {
         let _ = writer;
         Box::pin(std::future::ready(Ok(Receipt::all())))

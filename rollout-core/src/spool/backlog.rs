@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::cursor::Position;
+use super::cursor::{Cursor, Position};
 use super::folder::{self, Folder};
+use super::marks::Marks;
 use super::segment::{self, Chunk, Data, Limit};
 
 /// The segments of a dead writer that one exporter has yet to hand over. Its lock is held.
@@ -19,6 +20,11 @@ pub(crate) struct Backlog {
     position: Position,
     /// Bytes from there on that were read and are yet to be handed over.
     taken: u64,
+    /// What earlier processes have handed over; up to there it comes again.
+    sent: Position,
+    marks: Marks,
+    /// What the exporter needs once more if this process dies, too.
+    held: Option<Position>,
 }
 
 /// Adopts every dead writer's folder below `dir` that one of `exporters` has not finished.
@@ -38,13 +44,16 @@ pub(crate) fn adopt(dir: &Path, exporters: &[String]) -> Vec<Backlog> {
         }
         let folder = Arc::new(folder);
         for name in exporters {
-            if let Some(position) = Position::load(&path, name) {
+            if let Some(cursor) = Cursor::load(&path, name) {
                 found.push(Backlog {
                     folder: Arc::clone(&folder),
                     exporter: name.clone(),
                     segments: segments.clone().into(),
-                    position,
+                    position: cursor.start(),
                     taken: 0,
+                    sent: cursor.position,
+                    marks: Marks::default(),
+                    held: None,
                 });
             }
         }
@@ -60,7 +69,11 @@ impl Backlog {
 
     /// Bytes that were read and are yet to be handed over.
     pub(crate) fn taken(&self) -> u64 {
-        self.taken
+        if self.position < self.sent {
+            0
+        } else {
+            self.taken
+        }
     }
 
     /// The dead writer's folder.
@@ -81,7 +94,15 @@ impl Backlog {
                 std::cmp::Ordering::Equal => self.position.offset,
                 std::cmp::Ordering::Greater => end,
             };
-            let chunk = match Data::File(path.clone()).read(offset, end, Limit { bytes, events }) {
+            let sent = match self.sent.segment.cmp(&number) {
+                std::cmp::Ordering::Less => 0,
+                std::cmp::Ordering::Equal => self.sent.offset,
+                std::cmp::Ordering::Greater => end,
+            };
+            let again = offset < sent;
+            let to = if again { end.min(sent) } else { end };
+            let mut chunk = match Data::File(path.clone()).read(offset, to, Limit { bytes, events })
+            {
                 Ok(chunk) => chunk,
                 Err(error) if path.exists() => return Err(error),
                 Err(_) if self.look_again() => continue,
@@ -92,13 +113,21 @@ impl Backlog {
                     segment: number,
                     offset,
                 };
-                if position.segment != self.position.segment {
-                    // Whoever makes room finds there what is under way.
-                    let _ = position.store(self.folder.path(), &self.exporter);
-                }
+                let begins = position.segment != self.position.segment;
                 self.position = position;
+                if begins {
+                    // Whoever makes room finds there what is under way.
+                    let _ = self.store();
+                }
                 self.taken = chunk.lines.len() as u64;
+                chunk.number = self.marks.begin(position);
+                chunk.again = again;
                 return Ok(Some(chunk));
+            }
+            if again {
+                // What was handed over last was cut.
+                self.sent = Position::START;
+                continue;
             }
             self.segments.pop_front();
         }
@@ -110,8 +139,8 @@ impl Backlog {
     fn look_again(&mut self) -> bool {
         let folder = self.folder.path();
         // It may have been moved along.
-        if let Some(position) = Position::load(folder, &self.exporter) {
-            self.position = self.position.max(position);
+        if let Some(cursor) = Cursor::load(folder, &self.exporter) {
+            self.position = self.position.max(cursor.position);
         }
         let from = self.position.segment;
         let segments = segment::list(folder).unwrap_or_default().into_iter();
@@ -119,15 +148,29 @@ impl Backlog {
         !self.segments.is_empty()
     }
 
-    /// What was read last is handed over.
-    pub(crate) fn advance(&mut self) -> io::Result<()> {
+    /// What was read last is handed over. The exporter needs what it was given since the batch of this number once more
+    /// if this process dies.
+    pub(crate) fn advance(&mut self, needed: Option<u64>) -> io::Result<()> {
         let front = self.segments.front();
         if self.taken > 0 && front.is_some_and(|(_, path, _)| !path.exists()) {
             // What is under way stays when room is made, and so does its order.
             self.look_again();
         }
         self.position.offset += std::mem::take(&mut self.taken);
-        self.position.store(self.folder.path(), &self.exporter)
+        self.held = self.marks.need(needed);
+        self.store()
+    }
+
+    fn store(&self) -> io::Result<()> {
+        let position = self.position.max(self.sent);
+        let start = self
+            .held
+            .map_or(self.position, |held| held.min(self.position));
+        let cursor = Cursor {
+            position,
+            held: (start < position).then_some(start),
+        };
+        cursor.store(self.folder.path(), &self.exporter)
     }
 
     /// All is handed over: there is nothing for this exporter here any more, and the folder

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::cursor::Position;
+use super::cursor::{Cursor, Position};
 use super::evict::{LEAST_AT_ONCE, MOST_AT_ONCE, Place, Plan, Source};
 use super::runs;
 use super::segment::{self, Data};
@@ -39,13 +39,13 @@ pub(super) fn make_room(folder: &Path, taken: Option<&Taken>, over: u64, most: u
             .into_iter()
             .map(|(number, path, bytes)| (number, Data::File(path), bytes))
             .collect();
-        let mut cursors = Position::all(folder);
+        let mut cursors = Cursor::all(folder);
         let before = gone.bytes;
         // What is under way stays, by the cursors of those who send it.
         let places: Vec<_> = cursors
             .iter()
-            .map(|(name, position)| Place {
-                position: *position,
+            .map(|(name, cursor)| Place {
+                position: cursor.position,
                 taken: taken
                     .and_then(|taken| taken.get(name))
                     .copied()
@@ -72,7 +72,7 @@ pub(super) fn make_room(folder: &Path, taken: Option<&Taken>, over: u64, most: u
             let Some((number, data, bytes)) = segments.iter().find(|s| is_free(s.0)) else {
                 return gone;
             };
-            let from = cursors.iter().map(|(_, position)| *position).min();
+            let from = cursors.iter().map(|(_, cursor)| cursor.position).min();
             let from = from.unwrap_or(Position::START);
             let done = match from.segment.cmp(number) {
                 std::cmp::Ordering::Less => 0,
@@ -99,7 +99,7 @@ fn evict(
     mut plan: Plan,
     sources: &[Source<'_>],
     places: &[Place],
-    cursors: &mut [(String, Position)],
+    cursors: &mut [(String, Cursor)],
     gone: &mut Gone,
 ) {
     for (index, source) in sources.iter().enumerate() {
@@ -113,14 +113,14 @@ fn evict(
         if !done.changed {
             continue;
         }
-        for ((name, position), to) in cursors.iter_mut().zip(&done.places) {
+        for ((name, cursor), to) in cursors.iter_mut().zip(&done.places) {
             if let Some((offset, _)) = to {
-                *position = Position {
+                cursor.position = Position {
                     segment: source.number + 1,
                     offset: *offset,
                 };
                 // If it cannot be written, what stays is sent again, and ids tell.
-                let _ = position.store(folder, name);
+                let _ = cursor.store(folder, name);
             }
         }
         source.data.remove();

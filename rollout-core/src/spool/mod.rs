@@ -24,6 +24,8 @@
 //! - **Cursor.** `{"segment":1001,"offset":4096}`: all before that byte of that segment is handed
 //!   over. Written to a temporary file and renamed. An exporter that resumes has one from the
 //!   writer's start on; events of a writer without one were not meant for it.
+//!   With `"held":{"segment":1,"offset":0}` beside, the exporter needs once more what follows that: the next
+//!   process gives it to it again, marked as handed over before.
 //! - **End.** A segment that every exporter has passed is removed, a writer's folder once it has
 //!   no segment left, unless `local` is among its exporters, which keeps all. What a dead writer
 //!   has not delivered is adopted, lock and all, by the next process with that exporter.
@@ -53,6 +55,7 @@ mod dead;
 mod evict;
 mod folder;
 mod line;
+mod marks;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The spool against a model of it: whatever is appended, read, handed over and torn off by crashes, each exporter gets
-//! every line that was there, in order, and one twice only if the crash came before its cursor was written.
+//! every line that was there, in order, and one twice only if the crash came before its cursor was written, or if the
+//! exporter said that it needs it once more; then it is marked.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -18,14 +19,19 @@ const READERS: [&str; 2] = ["http", "other"];
 /// Segments of 64 KiB, and a bound that nothing here reaches.
 const BOUND: u64 = 512 << 10;
 
+/// Lines that may be needed once more in any case: they are of less than 4 KiB, and an eighth of the bound is kept, but
+/// for a batch of 8 KiB.
+const HELD_AT_LEAST: usize = 13;
+
 #[derive(Debug, Clone)]
 enum Step {
     /// Lines of these lengths in one write.
     Append(Vec<usize>),
     /// So many events at most, to a reader.
     Read { reader: usize, events: u64 },
-    /// What was read last is handed over.
-    Advance(usize),
+    /// What was read last is handed over. The reader needs it, and so many batches before it of those that it needs
+    /// already.
+    Advance { reader: usize, needs: Option<u64> },
     /// The process dies. Of its last write this many bytes are missing; a cursor may be half written.
     Crash { missing: usize, cursor: bool },
     /// The process ends well.
@@ -36,7 +42,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => prop::collection::vec(1..4000_usize, 1..8).prop_map(Step::Append),
         6 => (0..READERS.len(), 1..20_u64).prop_map(|(reader, events)| Step::Read { reader, events }),
-        6 => (0..READERS.len()).prop_map(Step::Advance),
+        6 => (0..READERS.len(), prop::option::of(0..6_u64))
+            .prop_map(|(reader, needs)| Step::Advance { reader, needs }),
         3 => (0..6000_usize, any::<bool>()).prop_map(|(missing, cursor)| Step::Crash { missing, cursor }),
         1 => Just(Step::Close),
     ]
@@ -49,8 +56,10 @@ struct Model {
     appended: Vec<Vec<u32>>,
     /// What each reader has got, by process, in order.
     got: [BTreeMap<usize, Vec<u32>>; READERS.len()],
-    /// What each reader has read and not handed over.
-    taken: [Vec<u32>; READERS.len()],
+    /// What each reader has read and not handed over, and its number.
+    taken: [(u64, Vec<u32>); READERS.len()],
+    /// What each needs once more of this process.
+    needed: [Vec<(u64, Vec<u32>)>; READERS.len()],
     next: u32,
 }
 
@@ -86,12 +95,20 @@ impl<'a> World<'a> {
             Step::Append(lengths) => self.append(&lengths),
             Step::Read { reader, events } => {
                 let chunk = self.spool.read(reader, 8000, events);
-                self.model.taken[reader] =
-                    chunk.map(|chunk| numbers(&chunk.lines)).unwrap_or_default();
+                let taken = chunk.map(|chunk| (chunk.number, numbers(&chunk.lines)));
+                self.model.taken[reader] = taken.unwrap_or_default();
             }
-            Step::Advance(reader) => {
-                self.spool.advance(reader);
-                let taken = std::mem::take(&mut self.model.taken[reader]);
+            Step::Advance { reader, needs } => {
+                let (number, taken) = std::mem::take(&mut self.model.taken[reader]);
+                let needed = &mut self.model.needed[reader];
+                if number > 0 {
+                    needed.push((number, taken.clone()));
+                }
+                let last = needed.last().map_or(0, |(last, _)| *last);
+                let from = needs.map(|back| last.saturating_sub(back));
+                needed.retain(|(number, _)| from.is_some_and(|from| *number >= from));
+                let from = needed.first().map(|(number, _)| *number);
+                self.spool.advance(reader, from);
                 let process = self.process();
                 self.model.got[reader]
                     .entry(process)
@@ -173,12 +190,19 @@ impl<'a> World<'a> {
 
     fn take_over(&mut self) {
         let names = READERS.map(str::to_owned);
+        let needed = std::mem::take(&mut self.model.needed);
         for mut backlog in adopt(self.dir, &names) {
             let reader = READERS
                 .iter()
                 .position(|name| *name == backlog.exporter())
                 .unwrap();
+            let mut again = Vec::new();
             while let Some(chunk) = backlog.read(8000, 7).unwrap() {
+                if chunk.again {
+                    again.extend(numbers(&chunk.lines));
+                    backlog.advance(None).unwrap();
+                    continue;
+                }
                 for number in numbers(&chunk.lines) {
                     let process = self
                         .model
@@ -191,9 +215,16 @@ impl<'a> World<'a> {
                         .or_default()
                         .push(number);
                 }
-                backlog.advance().unwrap();
+                backlog.advance(None).unwrap();
             }
             backlog.finish();
+            // What is kept has a bound, beyond which the oldest is let go.
+            let needed: Vec<u32> = needed[reader].iter().flat_map(|(_, n)| n.clone()).collect();
+            assert!(needed.ends_with(&again), "{again:?} of {needed:?}");
+            assert!(
+                again.len() >= needed.len().min(HELD_AT_LEAST),
+                "{again:?} of {needed:?}"
+            );
         }
     }
 

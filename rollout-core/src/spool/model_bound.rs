@@ -137,7 +137,7 @@ impl World {
                 self.taken[reader] = chunk.map(|chunk| chunk.lines).unwrap_or_default();
             }
             Step::Advance(reader) => {
-                self.spool.advance(reader);
+                self.spool.advance(reader, None);
                 self.got[reader].take(&std::mem::take(&mut self.taken[reader]));
             }
         }

@@ -32,6 +32,10 @@ pub(crate) struct Chunk {
     pub(crate) lines: Vec<u8>,
     /// How many there are.
     pub(crate) events: u64,
+    /// Counts what one reader is given of a writer, from 1 on.
+    pub(crate) number: u64,
+    /// An earlier process has handed it over.
+    pub(crate) again: bool,
 }
 
 /// How much to read at most. One line is always read, however long.
@@ -76,6 +80,7 @@ impl Data {
                 Ok(Chunk {
                     lines: bytes[from..from + length].to_vec(),
                     events,
+                    ..Chunk::default()
                 })
             }
             Self::File(path) => {
@@ -89,7 +94,11 @@ impl Data {
                     let (length, events) = whole_lines(&lines, limit);
                     if events > 0 || read < want {
                         lines.truncate(length);
-                        return Ok(Chunk { lines, events });
+                        return Ok(Chunk {
+                            lines,
+                            events,
+                            ..Chunk::default()
+                        });
                     }
                     want = lines.len().max(STEP);
                 }

@@ -14,6 +14,7 @@ use super::cursor::Position;
 use super::dead::Taken;
 use super::folder::Folder;
 use super::line;
+use super::marks::Marks;
 use super::others::Others;
 use super::runs::{self, Rest, Run};
 use super::segment::{self, Data};
@@ -69,6 +70,9 @@ impl Segment {
     }
 }
 
+/// What an exporter may keep of the spool at most because it needs it once more; less where the bound is small.
+const MOST_HELD_BYTES: u64 = 64 << 20;
+
 /// How far one exporter has come.
 #[derive(Debug)]
 struct Reader {
@@ -80,6 +84,11 @@ struct Reader {
     lines: u64,
     /// What it has read and not yet handed over: events, bytes.
     taken: Option<(u64, u64)>,
+    marks: Marks,
+    /// From where on it needs once more what it has, should this process die.
+    held: Option<Position>,
+    /// Whether it has needed more than it may keep, and that was told.
+    told: bool,
 }
 
 /// What an exporter has yet to get.
@@ -447,7 +456,7 @@ impl Spool {
         };
         let mut waiting = self.options.keep && !self.segments.is_empty();
         for reader in self.readers.iter().filter(|reader| reader.resumes) {
-            if self.done_by(reader) < self.lines {
+            if self.done_by(reader) < self.lines || reader.held.is_some() {
                 waiting = true;
             } else {
                 let _ = fs::remove_file(folder.path().join(Position::file_name(&reader.name)));

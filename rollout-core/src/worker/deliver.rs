@@ -62,6 +62,8 @@ struct Signal {
     hurry_to: u64,
     /// How often somebody began to wait: a back-off is cut short for them.
     waiters: u64,
+    /// Nothing more will be appended.
+    closing: bool,
 }
 
 /// How one exporter is doing.
@@ -74,6 +76,8 @@ struct Status {
     stopped: Option<String>,
     /// Whether something that a dead writer left is still to be sent.
     has_backlog: bool,
+    /// Whether it needs something of ours that is not over.
+    needs: bool,
     /// Events of this client that the other side refused.
     refused: u64,
 }
@@ -106,6 +110,7 @@ impl Delivery {
                 reader,
                 stopped: None,
                 has_backlog: false,
+                needs: false,
                 refused: 0,
             });
             runners.push((name, reader, exporter));
@@ -203,6 +208,9 @@ impl Delivery {
     /// Flushes, what dead writers left included, then ends. What is not delivered by then is in
     /// the spool.
     pub(crate) async fn stop(self, deadline: Instant) -> FlushReport {
+        self.shared
+            .signal
+            .send_modify(|signal| signal.closing = true);
         let mut report = Arc::clone(&self.shared).wait(deadline, true).await;
         for task in &self.tasks {
             task.abort();
@@ -296,6 +304,13 @@ impl Shared {
         self.progressed();
     }
 
+    fn set_needs(&self, reader: usize, needs: bool) {
+        let mut statuses = self.statuses();
+        if let Some(status) = statuses.iter_mut().find(|s| s.reader == reader) {
+            status.needs = needs;
+        }
+    }
+
     /// Says what of a dead writer's folder is being sent, so that it stays.
     fn under_way(&self, backlog: &Backlog) {
         self.spool()
@@ -350,11 +365,14 @@ impl Shared {
     }
 
     fn is_done(&self, target: u64, with_backlog: bool) -> bool {
+        let closing = self.signal.borrow().closing;
         let statuses = self.statuses();
         let spool = self.spool();
         statuses.iter().all(|status| {
             status.stopped.is_some()
-                || (spool.done(status.reader) >= target && !(with_backlog && status.has_backlog))
+                || (spool.done(status.reader) >= target
+                    && !(with_backlog && status.has_backlog)
+                    && !(closing && status.needs))
         })
     }
 

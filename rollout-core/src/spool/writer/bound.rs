@@ -35,7 +35,11 @@ impl Spool {
         }
         while self.segments.len() > 1 {
             let first = &self.segments[0];
-            if self.readers.iter().any(|r| r.bytes_of(first) < first.bytes) {
+            if self
+                .readers
+                .iter()
+                .any(|r| r.bytes_over(first) < first.bytes)
+            {
                 break;
             }
             self.drop_segment(0);

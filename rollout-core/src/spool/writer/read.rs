@@ -1,7 +1,8 @@
 //! How every exporter reads on from where it was.
 
-use super::{Pending, Reader, Segment, Spool};
-use crate::spool::cursor::Position;
+use super::{MOST_HELD_BYTES, Pending, Reader, Segment, Spool};
+use crate::spool::cursor::{Cursor, Position};
+use crate::spool::marks::Marks;
 use crate::spool::segment::{Chunk, Limit};
 use crate::stats::DropReason;
 
@@ -22,10 +23,29 @@ impl Reader {
 
     /// Bytes of a segment that are done.
     pub(super) fn bytes_of(&self, segment: &Segment) -> u64 {
-        match self.position.segment.cmp(&segment.number) {
+        segment.bytes_before(self.position)
+    }
+
+    /// What is kept of it, and where the next process would begin.
+    fn cursor(&self) -> Cursor {
+        Cursor {
+            position: self.position,
+            held: self.held.filter(|held| *held < self.position),
+        }
+    }
+
+    /// Bytes of a segment that it will never need any more.
+    pub(super) fn bytes_over(&self, segment: &Segment) -> u64 {
+        segment.bytes_before(self.cursor().start())
+    }
+}
+
+impl Segment {
+    fn bytes_before(&self, at: Position) -> u64 {
+        match at.segment.cmp(&self.number) {
             std::cmp::Ordering::Less => 0,
-            std::cmp::Ordering::Equal => self.position.offset,
-            std::cmp::Ordering::Greater => segment.bytes,
+            std::cmp::Ordering::Equal => at.offset,
+            std::cmp::Ordering::Greater => self.bytes,
         }
     }
 }
@@ -39,6 +59,9 @@ impl Spool {
             position: Position::START,
             lines: 0,
             taken: None,
+            marks: Marks::default(),
+            held: None,
+            told: false,
         });
         self.store_cursors();
         self.readers.len() - 1
@@ -110,7 +133,8 @@ impl Spool {
             }
             let limit = Limit { bytes, events };
             match segment.data.read(at.offset, segment.bytes, limit) {
-                Ok(chunk) if chunk.events > 0 => {
+                Ok(mut chunk) if chunk.events > 0 => {
+                    chunk.number = state.marks.begin(at);
                     state.taken = Some((chunk.events, chunk.lines.len() as u64));
                     return Some(chunk);
                 }
@@ -120,17 +144,51 @@ impl Spool {
         }
     }
 
-    /// What a reader has read last is done.
-    pub(crate) fn advance(&mut self, reader: usize) {
+    /// What a reader has read last is done. It needs what it was given since the batch of this number once more if this
+    /// process dies.
+    pub(crate) fn advance(&mut self, reader: usize, needed: Option<u64>) {
         let state = &mut self.readers[reader];
         if let Some((events, bytes)) = state.taken.take() {
             state.lines += events;
             state.position.offset += bytes;
         }
+        self.hold(reader, needed);
+    }
+
+    /// The same, with nothing read.
+    pub(crate) fn hold(&mut self, reader: usize, needed: Option<u64>) {
+        let held = self.readers[reader].marks.need(needed);
+        // In memory there is nothing for a next process.
+        let on_disk = self.readers[reader].resumes && self.disk_works;
+        self.readers[reader].held = held.filter(|_| on_disk);
+        self.bound_held(reader);
         if self.readers[reader].resumes {
             self.store_cursor(reader);
         }
         self.remove_finished();
+    }
+
+    /// What is kept because it is needed once more has a bound of its own.
+    fn bound_held(&mut self, reader: usize) {
+        let most = MOST_HELD_BYTES.min(self.options.max_disk_bytes / 8);
+        while let Some(held) = self.readers[reader].held
+            && self.bytes_between(held, self.readers[reader].position) > most
+        {
+            let state = &mut self.readers[reader];
+            state.held = state.marks.drop_first();
+            if !std::mem::replace(&mut state.told, true) {
+                self.counters.warn(format_args!(
+                    "exporter {}: what has begun and is not over takes more than {most} bytes of \
+                     the spool; if this process dies, the next one will not know all of it",
+                    state.name
+                ));
+            }
+        }
+    }
+
+    fn bytes_between(&self, from: Position, to: Position) -> u64 {
+        let between = |s: &Segment| s.bytes_before(to).saturating_sub(s.bytes_before(from));
+        self.segments.iter().map(between).sum()
     }
 
     pub(super) fn store_cursors(&mut self) {
@@ -143,8 +201,9 @@ impl Spool {
 
     fn store_cursor(&mut self, reader: usize) {
         let Some(folder) = &self.folder else { return };
-        let Reader { name, position, .. } = &self.readers[reader];
-        if let Err(error) = position.store(folder.path(), name) {
+        let Reader { name, .. } = &self.readers[reader];
+        let cursor = self.readers[reader].cursor();
+        if let Err(error) = cursor.store(folder.path(), name) {
             // Delivered events may be sent again; ids tell them apart.
             log::debug!("rollout: cannot write the cursor of {name}: {error}");
         }

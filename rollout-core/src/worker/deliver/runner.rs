@@ -56,6 +56,8 @@ pub(super) struct Runner {
     /// Codes of refusal that were told.
     told: BTreeSet<String>,
     backlog: VecDeque<Backlog>,
+    /// Whether it needs something of our own that is not over.
+    needs: bool,
     /// Folders of dead writers that cannot be read, and that was told.
     unreadable: BTreeSet<PathBuf>,
     look_for_backlog: Instant,
@@ -76,6 +78,8 @@ impl Part {
 /// What is to be sent next.
 enum Due {
     Own,
+    /// What will not end any more, because we do.
+    Rest,
     Backlog,
 }
 
@@ -133,6 +137,7 @@ impl Runner {
             failing: false,
             told: BTreeSet::new(),
             backlog: VecDeque::new(),
+            needs: false,
             unreadable: BTreeSet::new(),
             look_for_backlog: Instant::now() + LOOK_FOR_BACKLOG,
         }
@@ -151,6 +156,7 @@ impl Runner {
         let end = loop {
             let step = match self.next_due().await {
                 Due::Own => self.send_own().await,
+                Due::Rest => self.send_rest().await,
                 Due::Backlog => self.send_backlog().await,
             };
             if let Err(stopped) = step {
@@ -182,6 +188,8 @@ impl Runner {
                     return Due::Own;
                 }
                 wake = wake.min(due);
+            } else if signal.closing && self.needs {
+                return Due::Rest;
             }
             if !self.backlog.is_empty() {
                 return Due::Backlog;
@@ -213,10 +221,26 @@ impl Runner {
             .read(self.reader, BATCH_BYTES, self.pace.events);
         if let Some(chunk) = chunk {
             let writer = self.shared.spool().writer();
-            self.hand_over(Batch::from_lines(&chunk.lines).of_writer(writer), false)
-                .await?;
-            self.shared.spool().advance(self.reader);
+            let batch = Batch::from_lines(&chunk.lines)
+                .of_writer(writer.clone())
+                .numbered(chunk.number, false);
+            self.hand_over(batch, false).await?;
+            let needed = self.exporter.needs_from(writer.as_deref());
+            self.needs = needed.is_some();
+            self.shared.spool().advance(self.reader, needed);
+            self.shared.set_needs(self.reader, self.needs);
         }
+        self.shared.progressed();
+        Ok(())
+    }
+
+    async fn send_rest(&mut self) -> Result<(), Stopped> {
+        let writer = self.shared.spool().writer();
+        self.tell_gone(writer.as_deref().unwrap_or_default())
+            .await?;
+        self.needs = false;
+        self.shared.spool().hold(self.reader, None);
+        self.shared.set_needs(self.reader, false);
         self.shared.progressed();
         Ok(())
     }
@@ -232,10 +256,13 @@ impl Runner {
                 self.shared.under_way(backlog);
                 let found = damage::look(chunk.lines);
                 self.shared.damaged(backlog.path(), &found);
-                self.hand_over(Batch::from_lines(&found.lines).of_writer(writer), true)
-                    .await?;
+                let batch = Batch::from_lines(&found.lines)
+                    .of_writer(writer.clone())
+                    .numbered(chunk.number, chunk.again);
+                self.hand_over(batch, true).await?;
+                let needed = self.exporter.needs_from(writer.as_deref());
                 if let Some(backlog) = self.backlog.front_mut() {
-                    if let Err(error) = backlog.advance() {
+                    if let Err(error) = backlog.advance(needed) {
                         log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
                     }
                     self.shared.under_way(backlog);
@@ -243,8 +270,9 @@ impl Runner {
                 return Ok(());
             }
             Ok(None) => {
-                let writer = backlog.writer();
-                self.tell_gone(writer).await?;
+                if let Some(writer) = backlog.writer() {
+                    self.tell_gone(&writer).await?;
+                }
                 if let Some(backlog) = self.backlog.pop_front() {
                     backlog.finish();
                 }
@@ -273,17 +301,23 @@ impl Runner {
     }
 
     /// Says that a dead writer has nothing more to say, however long it takes.
-    async fn tell_gone(&mut self, writer: Option<Arc<str>>) -> Result<(), Stopped> {
-        let Some(writer) = writer else { return Ok(()) };
+    async fn tell_gone(&mut self, writer: &str) -> Result<(), Stopped> {
         loop {
-            match self.exporter.writer_gone(&writer).await {
+            match self.exporter.writer_gone(writer).await {
                 Err(ExportError::Retry { after, reason }) => {
                     self.failed(&reason);
                     self.back_off_for(after, &reason).await;
                 }
                 Err(ExportError::Stop { reason }) => return Err(Stopped(reason)),
+                Ok(receipt) => {
+                    self.succeeded();
+                    for rejection in &receipt.rejected {
+                        self.count_rejected(1, &rejection.code, &rejection.message);
+                    }
+                    return Ok(());
+                }
                 // The other side does not want to know.
-                Ok(_) | Err(_) => {
+                Err(_) => {
                     self.succeeded();
                     return Ok(());
                 }
@@ -351,7 +385,12 @@ impl Runner {
             .filter(|rejection| rejection.index < batch.len())
             .collect();
         let indices: BTreeSet<usize> = refused.iter().map(|r| r.index).collect();
-        let taken = (batch.len() - indices.len()) as u64;
+        // What was handed over before was counted then.
+        let taken = if batch.is_again() {
+            0
+        } else {
+            (batch.len() - indices.len()) as u64
+        };
         self.shared.counters.exporter(&self.name, |counts| {
             counts.delivered += taken;
             counts.adopted += if adopted { taken } else { 0 };
@@ -375,9 +414,12 @@ impl Runner {
     }
 
     fn reject(&mut self, adopted: bool, code: &str, reason: &str, batch: &Batch) {
-        let count = batch.len() as u64;
-        self.shared.counters.rejected(&self.name, code, count);
         self.shared.refused(self.reader, batch, adopted);
+        self.count_rejected(batch.len() as u64, code, reason);
+    }
+
+    fn count_rejected(&mut self, count: u64, code: &str, reason: &str) {
+        self.shared.counters.rejected(&self.name, code, count);
         if self.told.len() < 32 && self.told.insert(code.into()) {
             let name = &self.name;
             self.shared.counters.warn(format_args!(

@@ -1,40 +1,24 @@
 //! The exporter `http`: batches to an ingest API, `POST {base}/v1/events:batch`.
 
 use std::collections::BTreeSet;
-use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use reqwest::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, RequestBuilder, Url};
 
+use super::client::{self, Answer};
 use super::{Batch, ExportFuture, Exporter, ForChild, Receipt, Rejection, child};
 use crate::config::Config;
-use crate::config::secret::{REDACTED, Secret};
+use crate::config::secret::Secret;
 use crate::error::{ConfigError, ExportError};
 use crate::event::{self, EventBatchResponse};
 
-/// The longest answer that is read.
-const MOST_ANSWER_BYTES: usize = 4 << 20;
-
 /// Says which process recorded the events of a request.
 const WRITER: HeaderName = HeaderName::from_static("rollout-writer");
-
-/// How much of a refusal's text goes into a warning.
-const REASON_CHARS: usize = 300;
-
-/// How long a connection may take to come about, within the time of the request.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// Sends events to an ingest API.
 #[derive(Debug)]
@@ -71,23 +55,9 @@ impl HttpExporter {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        let tls = tls(url.scheme() == "https")
-            .map_err(|error| refuse(format!("TLS cannot be set up: {error}")))?;
-        let mut client = Client::builder()
-            .user_agent(concat!("rollout-rust/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(redirect::Policy::none())
-            .http1_only()
-            .connect_timeout(CONNECT.min(config.timeout()))
-            .timeout(config.timeout())
-            .tls_backend_preconfigured(tls);
-        if is_loopback(&url) {
-            client = client.no_proxy();
-        }
+        let client = client::client(&url, headers, config.timeout()).map_err(refuse)?;
         Ok(Self {
-            client: client
-                .build()
-                .map_err(|error| refuse(format!("no client for it: {}", chain(&error))))?,
+            client,
             url,
             gone,
             key: config.api_key().cloned(),
@@ -109,62 +79,49 @@ impl HttpExporter {
             }
         };
         let request = self.client.post(self.url.clone()).body(body);
-        let (status, after, text) = self.send(request, batch.writer()).await?;
+        let answer = self.send(request, batch.writer()).await?;
+        let status = answer.status;
         if status.is_success() {
-            let answer = text.and_then(|text| parse(&text));
+            let answer = answer.body.and_then(|text| parse(&text));
             if answer.is_ok() {
                 self.body = None;
             }
             // The events may well be stored: sending them again does no harm, their ids tell.
             return answer.map_err(|error| ExportError::retry(format!("{status} with {error}")));
         }
-        Err(self.refusal(status, after, &text.unwrap_or_default()))
+        Err(self.refusal(&answer))
     }
 
-    /// Sends a request in the name of a writer: the answer's status, the wait it asks for, and its body.
+    /// Sends a request in the name of a writer.
     async fn send(
         &self,
         mut request: RequestBuilder,
         writer: Option<&str>,
-    ) -> Result<(StatusCode, Option<Duration>, Result<Vec<u8>, String>), ExportError> {
+    ) -> Result<Answer, ExportError> {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.as_str());
         }
         if let Some(writer) = writer {
             request = request.header(WRITER, writer);
         }
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| ExportError::retry(chain(&error)))?;
-        let after = retry_after(response.headers());
-        let text = read(&mut response).await;
-        Ok((response.status(), after, text))
+        client::send(request).await
     }
 
     /// Says that a writer is gone, to a server that wants to know.
     async fn tell_gone(&self, writer: &str) -> Result<Receipt, ExportError> {
         let request = self.client.post(self.gone.clone());
-        let (status, after, text) = self.send(request, Some(writer)).await?;
-        if status.is_success() {
+        let answer = self.send(request, Some(writer)).await?;
+        if answer.status.is_success() {
             return Ok(Receipt::all());
         }
-        Err(self.refusal(status, after, &text.unwrap_or_default()))
+        Err(self.refusal(&answer))
     }
 
-    fn refusal(&self, status: StatusCode, after: Option<Duration>, text: &[u8]) -> ExportError {
-        let text = String::from_utf8_lossy(text);
-        let mut text: String = text.trim().chars().take(REASON_CHARS).collect();
-        if let Some(key) = &self.key {
-            text = text.replace(key.as_str(), REDACTED);
-        }
-        let reason = if text.is_empty() {
-            status.to_string()
-        } else {
-            format!("{status}: {text}")
-        };
-        let code = format!("http_{}", status.as_u16());
-        match status.as_u16() {
+    fn refusal(&self, answer: &Answer) -> ExportError {
+        let reason = answer.reason(self.key.iter().map(|key| key.as_str()));
+        let (status, after) = (answer.status.as_u16(), answer.after);
+        let code = format!("http_{status}");
+        match status {
             408 | 425 | 429 | 500..=599 => ExportError::Retry { after, reason },
             413 => ExportError::TooLarge { reason },
             400 | 422 => ExportError::Invalid { code, reason },
@@ -202,28 +159,6 @@ impl Exporter for HttpExporter {
     }
 }
 
-/// TLS by ring, given explicitly: the process's own choice of a provider is left alone. Without
-/// `https` no certificate of the system is read.
-fn tls(https: bool) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let builder = if https {
-        builder.with_platform_verifier()?
-    } else {
-        builder.with_root_certificates(RootCertStore::empty())
-    };
-    Ok(builder.with_no_client_auth())
-}
-
-/// A proxy of the environment is not meant for the own machine.
-fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    })
-}
-
 /// The envelope around the events, which go in as they stand in the spool; gzip.
 fn encode(batch: &Batch) -> io::Result<Vec<u8>> {
     let envelope = event::Batch::<()> {
@@ -253,22 +188,6 @@ fn encode(batch: &Batch) -> io::Result<Vec<u8>> {
     }
     body.write_all(b"]}")?;
     body.finish()
-}
-
-/// The answer's body, decoded by nobody: none was asked for in an encoding.
-async fn read(response: &mut Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| format!("an answer that broke off: {}", chain(&error)))?
-    {
-        if body.len() + chunk.len() > MOST_ANSWER_BYTES {
-            return Err(format!("an answer of more than {MOST_ANSWER_BYTES} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 fn parse(text: &[u8]) -> Result<EventBatchResponse, String> {
@@ -304,30 +223,4 @@ fn receipt(answer: EventBatchResponse, batch: &Batch) -> Receipt {
         rejected,
         retryable: answer.retryable,
     }
-}
-
-/// `Retry-After`, in seconds or as a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(
-        at.duration_since(Timestamp::now())
-            .try_into()
-            .unwrap_or_default(),
-    )
-}
-
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -6,6 +6,8 @@
 
 mod batch;
 mod child;
+#[cfg(feature = "http")]
+mod client;
 mod console;
 #[cfg(feature = "http")]
 mod http;

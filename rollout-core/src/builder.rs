@@ -110,14 +110,7 @@ impl Builder {
     /// Which of the exporters that settings can name get the events; replaces the choice that
     /// would be made otherwise. With `[]` it is none of them.
     pub fn exporters(self, kinds: impl IntoIterator<Item = ExporterKind>) -> Self {
-        let names: Vec<_> = kinds
-            .into_iter()
-            .map(|kind| match kind {
-                ExporterKind::Local => "local",
-                ExporterKind::Http => "http",
-                ExporterKind::Console => "console",
-            })
-            .collect();
+        let names: Vec<_> = kinds.into_iter().map(ExporterKind::as_str).collect();
         self.text("exporters", names.join(","))
     }
 
@@ -244,6 +237,54 @@ impl Builder {
     /// own: it calls [`shutdown`](crate::shutdown) there, or [`exit`](crate::exit).
     pub fn drain_on_signals(self, drain: bool) -> Self {
         self.text("drain_on_signals", drain.to_string())
+    }
+
+    /// Where the exporter `otlp` sends spans to, such as `http://127.0.0.1:4318`; `/v1/traces` is added to it. Chooses
+    /// that exporter, unless [`Builder::exporters`] or a setting names others.
+    pub fn otlp_endpoint(self, address: impl Into<String>) -> Self {
+        self.text("otlp_endpoint", address)
+    }
+
+    /// The same, used as it is.
+    pub fn otlp_traces_endpoint(self, address: impl Into<String>) -> Self {
+        self.text("otlp_traces_endpoint", address)
+    }
+
+    /// What goes along with every request of the exporter `otlp`, in place of what the environment says. Values are
+    /// shown nowhere.
+    pub fn otlp_headers<'a>(self, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let escaped = |text: &str| {
+            text.replace('%', "%25")
+                .replace(',', "%2C")
+                .replace(';', "%3B")
+                .replace('=', "%3D")
+        };
+        let pairs: Vec<_> = headers
+            .into_iter()
+            .map(|(name, value)| format!("{}={}", escaped(name), escaped(value)))
+            .collect();
+        self.text("otlp_headers", pairs.join(","))
+    }
+
+    /// The keys of a Langfuse project. Chooses the exporter `langfuse` as [`Builder::otlp_endpoint`] does its own.
+    pub fn langfuse(self, public_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        self.text("langfuse_public_key", public_key)
+            .text("langfuse_secret_key", secret_key)
+    }
+
+    /// Where Langfuse is, if that is not the hosted one in the United States.
+    pub fn langfuse_host(self, address: impl Into<String>) -> Self {
+        self.text("langfuse_host", address)
+    }
+
+    /// The key of a TraceRoot project. Chooses the exporter `traceroot` as [`Builder::otlp_endpoint`] does its own.
+    pub fn traceroot(self, key: impl Into<String>) -> Self {
+        self.text("traceroot_api_key", key)
+    }
+
+    /// Where TraceRoot is, if that is not the hosted one.
+    pub fn traceroot_host(self, address: impl Into<String>) -> Self {
+        self.text("traceroot_host", address)
     }
 
     /// Prints a tree of each trace on stderr when it ends.

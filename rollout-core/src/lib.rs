@@ -64,6 +64,8 @@ mod worker;
 
 #[cfg(feature = "http")]
 pub use crate::export::HttpExporter;
+#[cfg(feature = "otlp")]
+pub use crate::export::OtlpExporter;
 #[cfg(feature = "runtime")]
 pub use crate::{
     builder::{Builder, builder},

@@ -135,6 +135,147 @@ fn an_address_or_a_key_selects_http() {
     assert_has(&both, &["exporters: [Local, Http, Console]"]);
 }
 
+/// What settings say of exporters by OTLP, where these are compiled in.
+#[cfg(feature = "otlp")]
+mod otlp {
+    use super::{assert_has, resolved};
+
+    #[test]
+    fn addresses_and_keys_select_exporters() {
+        let all = resolved(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/"),
+            ("LANGFUSE_PUBLIC_KEY", "pk-very-secret"),
+            ("LANGFUSE_SECRET_KEY", "sk-very-secret"),
+            ("TRACEROOT_API_KEY", "tr-very-secret"),
+            (
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                "authorization=Bearer%20very-secret",
+            ),
+        ]);
+        assert_has(
+            &all,
+            &[
+                "exporters: [Otlp, Langfuse, TraceRoot]",
+                r#"endpoint: Some("http://127.0.0.1:4318")"#,
+                r#"langfuse_host: Some("https://us.cloud.langfuse.com")"#,
+                r#"traceroot_host: Some("https://app.traceroot.ai")"#,
+            ],
+        );
+        assert!(!all.contains("very-secret"), "{all}");
+        let named = resolved(&[
+            ("ROLLOUT_EXPORTERS", "local,otlp"),
+            ("TRACEROOT_API_KEY", "k"),
+        ]);
+        assert_has(&named, &["exporters: [Local, Otlp]"]);
+        let traces = resolved(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a/b/")]);
+        assert_has(
+            &traces,
+            &[
+                "exporters: [Otlp]",
+                r#"traces_endpoint: Some("http://a/b/")"#,
+            ],
+        );
+        let host = resolved(&[
+            ("LANGFUSE_BASE_URL", "http://localhost:3000"),
+            ("LANGFUSE_PUBLIC_KEY", "a"),
+            ("LANGFUSE_SECRET_KEY", "b"),
+        ]);
+        assert_has(&host, &[r#"langfuse_host: Some("http://localhost:3000")"#]);
+        for off in [
+            ("OTEL_SDK_DISABLED", "true"),
+            ("OTEL_TRACES_EXPORTER", "none"),
+        ] {
+            let text = resolved(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a"), off]);
+            assert_has(&text, &["exporters: [Local]"]);
+        }
+    }
+
+    #[test]
+    fn a_signals_own_variable_goes_before_that_of_all() {
+        let text = resolved(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000"),
+            ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "2500"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none"),
+            ("OTEL_SERVICE_NAME", "shop"),
+            ("OTEL_RESOURCE_ATTRIBUTES", " team=a%2Cb , region = eu "),
+        ]);
+        assert_has(
+            &text,
+            &[
+                "timeout: 2.5s",
+                r#"compression: Some("none")"#,
+                r#"service_name: Some("shop")"#,
+                r#"resource: [("team", "a,b"), ("region", "eu")]"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_an_error_for_who_needs_it() {
+        let bad = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "milliseconds from 1"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "brotli", "gzip or none"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a b=c", "a list `name=value"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "nothing", "a list `key=value"),
+        ];
+        for (variable, value, allowed) in bad {
+            let used = resolved(&[
+                (variable, value),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a"),
+            ]);
+            assert_has(&used, &["ERROR", variable, allowed]);
+            // It may be there for another program's sake.
+            assert_has(&resolved(&[(variable, value)]), &["exporters: [Local]"]);
+        }
+        assert_has(
+            &resolved(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")]),
+            &[
+                "ERROR",
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "http:// or https://",
+            ],
+        );
+        assert_has(
+            &resolved(&[("LANGFUSE_PUBLIC_KEY", "pk")]),
+            &["ERROR", "langfuse", "LANGFUSE_SECRET_KEY"],
+        );
+        assert_has(
+            &resolved(&[("ROLLOUT_EXPORTERS", "traceroot")]),
+            &["ERROR", "traceroot", "TRACEROOT_API_KEY"],
+        );
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn what_is_not_compiled_in_says_which_feature_it_takes() {
+    for (variable, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a"),
+        ("TRACEROOT_API_KEY", "k"),
+        ("ROLLOUT_EXPORTERS", "otlp"),
+    ] {
+        let text = resolved(&[(variable, value)]);
+        assert_has(&text, &["ERROR", "the cargo feature `otlp` of rollout"]);
+        assert!(
+            text.contains(variable) || variable == "ROLLOUT_EXPORTERS",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_builder_can_name_no_exporter_at_all() {
+    let config = rollout_core::builder()
+        .endpoint("http://127.0.0.1:9")
+        .exporters([])
+        .config()
+        .unwrap();
+    assert!(config.exporters().is_empty());
+}
+
 #[test]
 fn either_switch_switches_off() {
     assert_has(
@@ -165,23 +306,8 @@ fn a_bad_value_names_variable_value_and_what_is_allowed() {
         ("ROLLOUT_SPOOL", "cloud", "disk or memory"),
         (
             "ROLLOUT_EXPORTERS",
-            "local,otlp",
-            "otlp is not in this version",
-        ),
-        (
-            "ROLLOUT_EXPORTERS",
             "clickhouse",
             "clickhouse is not in this version",
-        ),
-        (
-            "ROLLOUT_EXPORTERS",
-            "langfuse",
-            "langfuse is not in this version",
-        ),
-        (
-            "ROLLOUT_EXPORTERS",
-            "traceroot",
-            "traceroot is not in this version",
         ),
         ("ROLLOUT_EXPORTERS", "file", "of local, http, console"),
     ];
@@ -284,7 +410,7 @@ fn a_bad_file_says_where() {
         fs::write(dir.path().join("rollout.toml"), text).unwrap();
         let answer = run("child_of_the_environment", dir.path(), &[]);
         assert_has(&answer, &["ERROR", expected]);
-        assert!(!answer.contains("secret"), "{answer}");
+        assert!(!answer.contains("very-secret"), "{answer}");
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod env;
 mod file;
 mod integration;
+mod otlp;
 pub(crate) mod secret;
 mod setting;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::otlp::OtlpSettings;
 use self::secret::Secret;
 use self::setting::{SETTINGS, Setting};
 use crate::error::ConfigError;
@@ -44,6 +46,30 @@ pub enum ExporterKind {
     Http,
     /// Prints a tree of each trace on stderr when it ends.
     Console,
+    /// Sends spans to whatever takes OTLP: a collector, Phoenix, MLflow.
+    Otlp,
+    /// The same to Langfuse.
+    Langfuse,
+    /// The same to TraceRoot.
+    TraceRoot,
+}
+
+impl ExporterKind {
+    /// Its name in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Http => "http",
+            Self::Console => "console",
+            Self::Otlp => "otlp",
+            Self::Langfuse => "langfuse",
+            Self::TraceRoot => "traceroot",
+        }
+    }
+
+    fn speaks_otlp(self) -> bool {
+        matches!(self, Self::Otlp | Self::Langfuse | Self::TraceRoot)
+    }
 }
 
 /// The settings of a client, resolved and validated.
@@ -84,6 +110,7 @@ pub struct Config {
     git_ref: Option<String>,
     debug: bool,
     drain_on_signals: bool,
+    otlp: OtlpSettings,
     redact_keys: Vec<String>,
     redact_values: bool,
     mask: Option<Mask>,
@@ -105,19 +132,20 @@ impl Config {
     pub(crate) fn resolve(given: &Given<'_>) -> Result<Self, ConfigError> {
         let file = file::read(Path::new(file::NAME))?;
         let mut config = Self::unset();
+        let mut of_otlp = Ok(());
+        // An empty list of the builder's is one.
+        let chosen = given.texts.get("exporters").is_some_and(String::is_empty);
         for setting in SETTINGS {
+            if chosen && setting.key == "exporters" {
+                continue;
+            }
             let (place, text) = lookup(setting, given.texts, &file)?;
-            setting.apply(&mut config, &text).map_err(|refusal| {
-                ConfigError::new(place, Some(&setting.shown(&text)), refusal.problem)
-                    .because_of(refusal.integration)
-            })?;
+            config.apply(setting, place, &text, &mut of_otlp)?;
         }
         config.redact_keys = given.redact_keys.to_vec();
         config.redact_values = given.redact_values;
         config.mask = given.mask.cloned();
-        // An empty list in the program says that there are none; an empty variable says nothing.
-        let chosen = given.texts.get("exporters").is_some_and(String::is_empty);
-        config.settle(chosen, given.has_exporters)?;
+        config.settle(given.has_exporters, chosen, of_otlp)?;
         Ok(config)
     }
 
@@ -125,22 +153,46 @@ impl Config {
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let file = file::parse(text)?;
         let mut config = Self::unset();
+        let mut of_otlp = Ok(());
         for setting in SETTINGS {
             let value = file
                 .get(setting.key)
                 .map_or(setting.default, String::as_str);
-            setting.apply(&mut config, value).map_err(|refusal| {
-                let place = format!("{}: {}", file::NAME, setting.key);
-                ConfigError::new(place, Some(&setting.shown(value)), refusal.problem)
-                    .because_of(refusal.integration)
-            })?;
+            let place = format!("{}: {}", file::NAME, setting.key);
+            config.apply(setting, place, value, &mut of_otlp)?;
         }
-        config.settle(false, false)?;
+        config.settle(false, false, of_otlp)?;
         Ok(config)
     }
 
+    /// Sets what a text says. Whether a text that only exporters by OTLP need says nothing is seen later.
+    fn apply(
+        &mut self,
+        setting: &Setting,
+        place: String,
+        text: &str,
+        of_otlp: &mut Result<(), ConfigError>,
+    ) -> Result<(), ConfigError> {
+        let applied = setting.apply(self, text).map_err(|refusal| {
+            ConfigError::new(place, Some(&setting.shown(text)), refusal.problem)
+                .because_of(refusal.integration)
+        });
+        if setting.is_of_otlp() && applied.is_err() {
+            if of_otlp.is_ok() {
+                *of_otlp = applied;
+            }
+            return Ok(());
+        }
+        applied
+    }
+
     /// Decides what depends on more than one setting.
-    fn settle(&mut self, chosen: bool, has_exporters: bool) -> Result<(), ConfigError> {
+    fn settle(
+        &mut self,
+        has_exporters: bool,
+        chosen: bool,
+        of_otlp: Result<(), ConfigError>,
+    ) -> Result<(), ConfigError> {
         self.enabled &= !self.disabled;
         self.dir = std::path::absolute(&self.dir).map_err(|error| {
             ConfigError::new("dir", self.dir.to_str(), format!("is no path: {error}"))
@@ -151,7 +203,12 @@ impl Config {
         if self.exporters.is_empty() && !chosen {
             if self.base_url.is_some() {
                 self.exporters.push(ExporterKind::Http);
-            } else if !has_exporters {
+            }
+            for (kind, variable) in self.otlp.asked_for() {
+                Self::built_with_otlp(kind, &format!("{variable} asks for it, and "))?;
+                self.exporters.push(kind);
+            }
+            if self.exporters.is_empty() && !has_exporters {
                 self.exporters.push(ExporterKind::Local);
             }
         }
@@ -175,12 +232,26 @@ impl Config {
                 ));
             }
         }
+        for kind in self.exporters.iter().filter(|kind| kind.speaks_otlp()) {
+            Self::built_with_otlp(*kind, "")?;
+            self.otlp.check(*kind)?;
+            of_otlp.clone()?;
+        }
         if self.enabled && (self.git_repo.is_none() || self.git_ref.is_none()) {
             let found = git::find()?;
             self.git_repo = self.git_repo.take().or(found.repo);
             self.git_ref = self.git_ref.take().or(found.commit);
         }
         Ok(())
+    }
+
+    fn built_with_otlp(kind: ExporterKind, why: &str) -> Result<(), ConfigError> {
+        if cfg!(feature = "otlp") {
+            return Ok(());
+        }
+        let problem =
+            format!("{why}this program was built without the cargo feature `otlp` of rollout");
+        Err(ConfigError::new("exporters", Some(kind.as_str()), problem))
     }
 
     /// What the list of settings fills in.
@@ -215,6 +286,7 @@ impl Config {
             git_ref: None,
             debug: false,
             drain_on_signals: false,
+            otlp: OtlpSettings::default(),
             redact_keys: Vec::new(),
             redact_values: true,
             mask: None,
@@ -403,7 +475,7 @@ fn lookup(
             continue;
         };
         match &found {
-            Some((first, known)) if *known != value => {
+            Some((first, known)) if *known != value && !setting.first_wins => {
                 return Err(ConfigError::new(
                     *name,
                     Some(&setting.shown(&value)),
@@ -454,6 +526,7 @@ impl fmt::Debug for Config {
             .field("git_ref", &self.git_ref)
             .field("debug", &self.debug)
             .field("drain_on_signals", &self.drain_on_signals)
+            .field("otlp", &self.otlp)
             .field("redact_keys", &self.redact_keys)
             .field("redact_values", &self.redact_values)
             .field("mask", &self.mask.as_ref().map(|_| "set"))

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::{REDACTED, Secret};
-use super::{Config, ExporterKind, SpoolKind, integration};
+use super::{Config, ExporterKind, SpoolKind, integration, otlp};
 use crate::context::BAGGAGE_NAMES;
 use crate::error::IntegrationError;
 
@@ -24,6 +24,8 @@ pub(super) struct Setting {
     pub(super) key: &'static str,
     /// Its environment variables, which are one and the same setting.
     pub(super) variables: &'static [&'static str],
+    /// Whether an earlier variable goes before a later one, instead of contradicting it.
+    pub(super) first_wins: bool,
     /// What holds when nobody says anything; blank: nothing.
     pub(super) default: &'static str,
     /// How the reference puts a default that is found rather than fixed.
@@ -42,6 +44,19 @@ enum Kind {
     },
     Key(fn(&mut Config) -> &mut Option<Secret<String>>),
     Url(fn(&mut Config) -> &mut Option<String>),
+    /// An address that is used as it is.
+    WholeUrl(fn(&mut Config) -> &mut Option<String>),
+    Headers(fn(&mut Config) -> &mut Vec<(String, Secret<String>)>),
+    Pairs(fn(&mut Config) -> &mut Vec<(String, String)>),
+    Milliseconds {
+        range: RangeInclusive<u64>,
+        to: fn(&mut Config) -> &mut Duration,
+    },
+    /// One of these.
+    Word {
+        known: &'static [&'static str],
+        to: fn(&mut Config) -> &mut Option<&'static str>,
+    },
     Folder(fn(&mut Config) -> &mut PathBuf),
     Fraction(fn(&mut Config) -> &mut f64),
     Seconds {
@@ -83,11 +98,18 @@ impl From<String> for Refusal {
 }
 
 impl Setting {
+    /// Whether it is of use to exporters by OTLP alone: its variables are there for other programs' sake, and a bad value
+    /// is none of our business where there is no such exporter.
+    pub(super) fn is_of_otlp(&self) -> bool {
+        let of_opentelemetry = |name: &&str| name.starts_with("OTEL_");
+        self.variables.iter().all(of_opentelemetry) && !self.key.ends_with("endpoint")
+    }
+
     /// A value of it as an error may show it: no key, and no password of an address.
     pub(super) fn shown(&self, value: &str) -> String {
         match self.kind {
-            Kind::Key(_) => REDACTED.into(),
-            Kind::Url(_) if value.contains('@') => REDACTED.into(),
+            Kind::Key(_) | Kind::Headers(_) => REDACTED.into(),
+            Kind::Url(_) | Kind::WholeUrl(_) if value.contains('@') => REDACTED.into(),
             _ => value.into(),
         }
     }
@@ -101,6 +123,21 @@ impl Setting {
             Kind::Url(_) => "an http:// or https:// address, with a path or without; \
                              no user, query or fragment"
                 .into(),
+            Kind::WholeUrl(_) => {
+                "an http:// or https:// address; no user, query or fragment".into()
+            }
+            Kind::Headers(_) => {
+                "a list `name=value,name=value` of HTTP headers; special characters of \
+                                 a value as `%` and two hex digits"
+                    .into()
+            }
+            Kind::Pairs(_) => {
+                "a list `key=value,key=value`; special characters as `%` and two hex digits".into()
+            }
+            Kind::Milliseconds { range, .. } => {
+                format!("milliseconds from {} to {}", range.start(), range.end())
+            }
+            Kind::Word { known, .. } => known.join(" or "),
             Kind::Folder(_) => "a path".into(),
             Kind::Fraction(_) => "a number from 0 to 1".into(),
             Kind::Seconds { range, .. } => {
@@ -115,7 +152,9 @@ impl Setting {
                 in_units(*range.end())
             ),
             Kind::Spool(_) => "disk or memory".into(),
-            Kind::Exporters(_) => "a list, with commas, of local, http, console".into(),
+            Kind::Exporters(_) => "a list, with commas, of local, http, console, otlp, langfuse, \
+                                   traceroot"
+                .into(),
             Kind::Integrations(_) => format!("a list, with commas, of {}", integration::names()),
             Kind::Names { known, .. } => format!("a list, with commas, of {}", known.join(", ")),
         }
@@ -143,6 +182,20 @@ impl Setting {
                 *to(config) = Some(Secret::new(text.into()));
             }
             Kind::Url(to) => *to(config) = Some(url(text).ok_or_else(refused)?),
+            Kind::WholeUrl(to) => {
+                url(text).ok_or_else(refused)?;
+                *to(config) = Some(text.into());
+            }
+            Kind::Headers(to) => *to(config) = otlp::headers(text).ok_or_else(refused)?,
+            Kind::Pairs(to) => *to(config) = otlp::pairs(text).ok_or_else(refused)?,
+            Kind::Milliseconds { range, to } => {
+                let count = text.parse().ok().filter(|count| range.contains(count));
+                *to(config) = Duration::from_millis(count.ok_or_else(refused)?);
+            }
+            Kind::Word { known, to } => {
+                let word = known.iter().find(|word| word.eq_ignore_ascii_case(text));
+                *to(config) = Some(word.ok_or_else(refused)?);
+            }
             Kind::Folder(to) => *to(config) = PathBuf::from(text),
             Kind::Fraction(to) => {
                 *to(config) = number(text, &(0.0..=1.0)).ok_or_else(refused)?;
@@ -248,7 +301,10 @@ fn exporters(text: &str, refused: &str) -> Result<Vec<ExporterKind>, String> {
             "local" => ExporterKind::Local,
             "http" => ExporterKind::Http,
             "console" => ExporterKind::Console,
-            "otlp" | "clickhouse" | "langfuse" | "traceroot" => {
+            "otlp" => ExporterKind::Otlp,
+            "langfuse" => ExporterKind::Langfuse,
+            "traceroot" => ExporterKind::TraceRoot,
+            "clickhouse" => {
                 return Err(format!("{name} is not in this version; {refused}"));
             }
             _ => return Err(refused.into()),
@@ -294,12 +350,23 @@ macro_rules! setting {
         Setting {
             key: $key,
             variables: &[$($variable),+],
+            first_wins: false,
             default: $default,
             default_in_words: $words,
             doc: $doc,
             kind: $kind,
         }
     };
+}
+
+impl Setting {
+    /// The same, where an earlier variable goes before a later one.
+    const fn first_wins(self) -> Self {
+        Self {
+            first_wins: true,
+            ..self
+        }
+    }
 }
 
 /// Every setting there is.
@@ -353,7 +420,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         "exporters",
         ["ROLLOUT_EXPORTERS"],
         "",
-        Some("`http` with a key or an address, else `local`"),
+        Some(
+            "all that the other settings have a key or an address for: `http`, `otlp`, `langfuse`, `traceroot`; \
+             else `local`"
+        ),
         Kind::Exporters(|c| &mut c.exporters),
         "Who gets the events. `local` keeps them in the spool, where the command line and the \
          viewer read them."
@@ -568,5 +638,133 @@ pub(super) static SETTINGS: &[Setting] = &[
         Kind::Flag(|c| &mut c.drain_on_signals),
         "With `true`, SIGTERM and Ctrl-C end the program only when what is recorded is delivered, \
          or after 5 s. It then exits with 128 and the signal's number, as a shell reports it."
+    ),
+    setting!(
+        "otlp_endpoint",
+        ["OTEL_EXPORTER_OTLP_ENDPOINT"],
+        "",
+        Some("none; where `exporters` names `otlp`, `http://localhost:4318`"),
+        Kind::Url(|c| &mut c.otlp.endpoint),
+        "Where spans go by OTLP, as HTTP with protobuf; `/v1/traces` is added to it. With an address, the exporter \
+         `otlp` is chosen."
+    ),
+    setting!(
+        "otlp_traces_endpoint",
+        ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"],
+        "",
+        Kind::WholeUrl(|c| &mut c.otlp.traces_endpoint),
+        "The same, used as it is; it goes before `otlp_endpoint`."
+    ),
+    setting!(
+        "otlp_headers",
+        ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"],
+        "",
+        Kind::Headers(|c| &mut c.otlp.headers),
+        "What goes along with every request of the exporter `otlp`: `Authorization=Bearer%20KEY`, or \
+         `x-mlflow-experiment-id=0` for MLflow."
+    )
+    .first_wins(),
+    setting!(
+        "otlp_timeout",
+        ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
+        "",
+        Some("`timeout`"),
+        Kind::Milliseconds {
+            range: 1..=3_600_000,
+            to: |c| &mut c.otlp.timeout
+        },
+        "How long one of its requests may take, in milliseconds."
+    )
+    .first_wins(),
+    setting!(
+        "otlp_compression",
+        ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
+        "gzip",
+        Kind::Word {
+            known: &["gzip", "none"],
+            to: |c| &mut c.otlp.compression
+        },
+        "How its bodies are compressed."
+    )
+    .first_wins(),
+    setting!(
+        "otlp_protocol",
+        ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+        "http/protobuf",
+        Kind::Word {
+            known: &["http/protobuf"],
+            to: |c| &mut c.otlp.protocol
+        },
+        "What it speaks. There is nothing to choose; collectors take it on port 4318, and `grpc` on 4317."
+    )
+    .first_wins(),
+    setting!(
+        "otel_service_name",
+        ["OTEL_SERVICE_NAME"],
+        "",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.otlp.service_name
+        },
+        "The service's name in spans that go out by OTLP, where `service_name` says nothing."
+    ),
+    setting!(
+        "otel_resource_attributes",
+        ["OTEL_RESOURCE_ATTRIBUTES"],
+        "",
+        Kind::Pairs(|c| &mut c.otlp.resource),
+        "What else these spans say of the program. Our own settings go before it."
+    ),
+    setting!(
+        "otel_sdk_disabled",
+        ["OTEL_SDK_DISABLED"],
+        "false",
+        Kind::Flag(|c| &mut c.otlp.sdk_disabled),
+        "With `true`, an address does not choose the exporter `otlp`; `exporters` can."
+    ),
+    setting!(
+        "otel_traces_exporter",
+        ["OTEL_TRACES_EXPORTER"],
+        "otlp",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.otlp.exporter
+        },
+        "The same with `none`; other words change nothing here."
+    ),
+    setting!(
+        "langfuse_public_key",
+        ["LANGFUSE_PUBLIC_KEY"],
+        "",
+        Kind::Key(|c| &mut c.otlp.langfuse_public),
+        "The public key of a Langfuse project. With both keys, the exporter `langfuse` is chosen."
+    ),
+    setting!(
+        "langfuse_secret_key",
+        ["LANGFUSE_SECRET_KEY"],
+        "",
+        Kind::Key(|c| &mut c.otlp.langfuse_private),
+        "Its secret key."
+    ),
+    setting!(
+        "langfuse_host",
+        ["LANGFUSE_HOST", "LANGFUSE_BASE_URL"],
+        "https://us.cloud.langfuse.com",
+        Kind::Url(|c| &mut c.otlp.langfuse_host),
+        "Where Langfuse is; `/api/public/otel/v1/traces` is added to it."
+    ),
+    setting!(
+        "traceroot_api_key",
+        ["TRACEROOT_API_KEY"],
+        "",
+        Kind::Key(|c| &mut c.otlp.traceroot_api_key),
+        "The key of a TraceRoot project. With it, the exporter `traceroot` is chosen."
+    ),
+    setting!(
+        "traceroot_host",
+        ["TRACEROOT_HOST_URL"],
+        "https://app.traceroot.ai",
+        Kind::Url(|c| &mut c.otlp.traceroot_host),
+        "Where TraceRoot is; `/api/v1/public/traces` is added to it."
     ),
 ];

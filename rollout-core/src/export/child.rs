@@ -1,6 +1,5 @@
 //! What takes the place of a program's own exporters in a forked child.
 
-use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -39,8 +38,11 @@ impl Heir {
 /// The exporters of this process, which is a child.
 pub(crate) fn in_child(config: &Config, heirs: &[Heir]) -> Vec<Box<dyn Exporter>> {
     let own = || heirs.iter().map(Heir::exporter);
-    super::all(config, own().collect())
-        .unwrap_or_else(|_| iter::once(absent("http")).chain(own()).collect())
+    super::all(config, own().collect()).unwrap_or_else(|_| {
+        let named = config.exporters().iter().map(|kind| kind.as_str());
+        let sent = named.filter(|name| !matches!(*name, "local" | "console"));
+        sent.map(absent).chain(own()).collect()
+    })
 }
 
 /// Stands for an exporter that is not there.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+#[cfg(feature = "otlp")]
+use reqwest::header::CONTENT_TYPE;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
@@ -51,6 +53,9 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     /// The wait that it asks for.
     pub(super) after: Option<Duration>,
+    /// What its body is.
+    #[cfg(feature = "otlp")]
+    pub(super) media_type: Option<String>,
     /// Its body, or why that could not be read.
     pub(super) body: Result<Vec<u8>, String>,
 }
@@ -63,6 +68,11 @@ pub(super) async fn send(request: RequestBuilder) -> Result<Answer, ExportError>
         .map_err(|error| ExportError::retry(chain(&error)))?;
     Ok(Answer {
         after: retry_after(response.headers()),
+        #[cfg(feature = "otlp")]
+        media_type: response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| Some(kind.to_str().ok()?.to_owned())),
         body: read(&mut response).await,
         status: response.status(),
     })

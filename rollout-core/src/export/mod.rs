@@ -12,6 +12,8 @@ mod console;
 #[cfg(feature = "http")]
 mod http;
 mod memory;
+#[cfg(feature = "otlp")]
+mod otlp;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +26,8 @@ pub use self::console::ConsoleExporter;
 #[cfg(feature = "http")]
 pub use self::http::HttpExporter;
 pub use self::memory::MemoryExporter;
+#[cfg(feature = "otlp")]
+pub use self::otlp::OtlpExporter;
 use crate::config::{Config, ExporterKind};
 use crate::error::{ConfigError, ExportError};
 
@@ -135,6 +139,12 @@ pub(crate) fn all(
             #[cfg(not(feature = "http"))]
             ExporterKind::Http => {}
             ExporterKind::Console => exporters.push(Box::new(ConsoleExporter::new())),
+            #[cfg(feature = "otlp")]
+            ExporterKind::Otlp | ExporterKind::Langfuse | ExporterKind::TraceRoot => {
+                exporters.push(Box::new(OtlpExporter::of_kind(*kind, config)?));
+            }
+            #[cfg(not(feature = "otlp"))]
+            ExporterKind::Otlp | ExporterKind::Langfuse | ExporterKind::TraceRoot => {}
         }
     }
     exporters.extend(own);

@@ -217,7 +217,8 @@ fn key_and_value(member: &str) -> Option<(&str, &str)> {
     (!key.is_empty() && key.bytes().all(is_token)).then_some((key, value))
 }
 
-fn decode(value: &str) -> String {
+/// A text whose bytes may be written as `%` and two hex digits.
+pub(crate) fn decode(value: &str) -> String {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -14,7 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-pub(crate) use baggage::{BAGGAGE_NAMES, BaggageKeys, Carried};
+pub(crate) use baggage::{BAGGAGE_NAMES, BaggageKeys, Carried, decode as percent_decoded};
 pub use carrier::{Carrier, extract, inject};
 pub(crate) use luggage::Luggage;
 pub use parent::AsParent;

@@ -14,6 +14,7 @@ mod json;
 mod kind;
 mod messages;
 mod model;
+mod ours;
 mod payload;
 mod resource;
 mod span;

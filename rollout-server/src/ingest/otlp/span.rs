@@ -12,8 +12,9 @@ use super::{
     failure::{self, Failure},
     ids::{Ids, hex},
     kind, model,
+    ours::Ours,
     resource::Source,
-    span_events::{Evaluation, Exception, SpanEvents, time},
+    span_events::{Evaluation, Exception, Said, SpanEvents, time},
     trace::TraceFacts,
     usage::{self, Used},
     value::text,
@@ -40,6 +41,7 @@ const THEIR_CODE: [&[&str]; 3] = [
 const MEMBERS: &[&str] = &["langfuse.observation.metadata."];
 /// The same as one object.
 const OBJECTS: &[&str] = &[
+    "rollout.metadata",
     "langfuse.observation.metadata",
     "traceroot.span.metadata",
     "metadata",
@@ -60,6 +62,8 @@ pub(super) struct Read<'a> {
     pub(super) used: Used,
     pub(super) content: Content,
     pub(super) failure: Option<Failure>,
+    pub(super) ours: Ours,
+    pub(super) messages: Vec<Said>,
     pub(super) exceptions: Vec<Exception>,
     pub(super) evaluations: Vec<Evaluation>,
     pub(super) trace: TraceFacts,
@@ -92,6 +96,7 @@ impl<'a> Read<'a> {
         span.events.truncate(MOST_PARTS);
         span.links.truncate(MOST_PARTS);
         let mut events = SpanEvents::read(span.events, &mut attributes);
+        let ours = Ours::take(&mut attributes, ids.parent.is_none());
         let kind = kind::take(&mut attributes);
         let trace = TraceFacts::take(&mut attributes, ids.parent.is_none());
         let used = usage::take(&mut attributes, &kind);
@@ -101,9 +106,10 @@ impl<'a> Read<'a> {
         let tool = tool(&mut attributes, &kind);
         let agent = agent(&mut attributes, &kind);
         let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
-        let name = tool
+        let name = ours
             .name
             .clone()
+            .or_else(|| tool.name.clone())
             .or_else(|| agent.name.clone())
             .or_else(|| Some(span.name).filter(|name| !name.is_empty()));
         let mut read = Self {
@@ -123,6 +129,8 @@ impl<'a> Read<'a> {
             used,
             content,
             failure,
+            ours,
+            messages: events.messages,
             exceptions: events.exceptions,
             evaluations: events.evaluations,
             trace,

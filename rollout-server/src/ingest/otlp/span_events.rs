@@ -24,12 +24,19 @@ pub(super) struct Evaluation {
     pub(super) attributes: Attributes,
 }
 
+/// A message of the conversation, as our own exporter sends one.
+pub(super) struct Said {
+    pub(super) at: u64,
+    pub(super) attributes: Attributes,
+}
+
 /// The events of a span, by what they tell.
 #[derive(Default)]
 pub(super) struct SpanEvents {
     pub(super) told: Told,
     pub(super) exceptions: Vec<Exception>,
     pub(super) evaluations: Vec<Evaluation>,
+    pub(super) messages: Vec<Said>,
     /// When the first of a stream came, in nanoseconds since 1970.
     pub(super) first_chunk: Option<u64>,
     /// All others, as they are.
@@ -57,6 +64,7 @@ impl SpanEvents {
                 stacktrace: attributes.take("exception.stacktrace"),
             }),
             "gen_ai.evaluation.result" => self.evaluations.push(Evaluation { at, attributes }),
+            "rollout.message" => self.messages.push(Said { at, attributes }),
             "gen_ai.client.inference.operation.details" => of_span.add_all(attributes),
             "First Token Stream Event" => self.first_chunk = Some(at),
             name => match of_event(name, &mut attributes) {

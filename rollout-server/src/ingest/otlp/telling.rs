@@ -3,23 +3,27 @@
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use rollout_core::event::{
-    Agent, Event, EventType, Outcome, RawJson, RawObject, USAGE_ATTRIBUTE, limit,
+    Agent, Event, EventType, Message, Outcome, RawJson, RawObject, USAGE_ATTRIBUTE, limit,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     cut::cut,
     kind,
+    payload::payload,
     resource::Source,
     span::Read,
     span_events::{Exception, time},
-    value::float,
+    value::{float, parsed},
 };
 use crate::{fold::ERROR_MESSAGE, ingest::validate::Fault};
 
 /// The events that a span is for us.
 pub(super) fn events(source: &Source, span: Span) -> Result<Vec<Event>, Fault> {
     let span = Read::of(source, span)?;
+    if span.ours.is_late {
+        return Ok(span.scores().chain(span.messages()).collect());
+    }
     let mut events = vec![span.event()];
     events.extend(
         span.exceptions
@@ -28,6 +32,7 @@ pub(super) fn events(source: &Source, span: Span) -> Result<Vec<Event>, Fault> {
             .map(|(n, e)| span.exception(n, e)),
     );
     events.extend(span.scores());
+    events.extend(span.messages());
     if span.trace.name.is_none() && span.enters {
         events.push(span.name_of_trace());
     }
@@ -180,15 +185,16 @@ impl Read<'_> {
             return;
         }
         event.duration_ms = self.duration_ms;
-        let status = if self.failure.is_some() {
-            "error"
-        } else {
-            "ok"
+        let said = self.ours.status.as_deref();
+        let status = match &self.failure {
+            _ if said.is_some() => said.unwrap_or_default(),
+            Some(_) => "error",
+            None => "ok",
         };
-        event.status = Some(status.to_owned());
+        event.status = Some(cut(status, limit::WORD));
         event.outcome = Outcome {
-            success: Some(self.failure.is_none()),
-            status: Some(status.to_owned()),
+            success: Some(self.failure.is_none() && status != "cancelled"),
+            status: Some(cut(status, limit::WORD)),
             ..Outcome::default()
         };
         if let Some(failure) = &self.failure {
@@ -238,27 +244,67 @@ impl Read<'_> {
         event
     }
 
+    fn messages(&self) -> impl Iterator<Item = Event> {
+        self.messages.iter().enumerate().map(|(number, said)| {
+            let text = |name: &str| said.attributes.text(name);
+            let mime = text("mime_type").unwrap_or_else(|| "text/plain".to_owned());
+            let mut event = self
+                .ids
+                .event(EventType::Message, &format!("message_{number}"));
+            if self.ours.is_late {
+                event.span_id.clone_from(&self.ids.parent);
+            }
+            event.occurred_at = time(said.at).or(self.started_at);
+            event.message = Message {
+                role: text("role").map(|role| cut(&role, limit::WORD)),
+                content: said
+                    .attributes
+                    .get("content")
+                    .and_then(|content| payload(content, Some(&mime))),
+                tool_call_id: text("tool_call_id").map(|id| cut(&id, limit::ID)),
+                is_internal: said.attributes.has("is_internal"),
+                ..Message::default()
+            };
+            event
+        })
+    }
+
     fn scores(&self) -> impl Iterator<Item = Event> {
         self.evaluations
             .iter()
             .enumerate()
             .map(|(number, evaluation)| {
                 let said = &evaluation.attributes;
-                let mut event = self
-                    .ids
-                    .event(EventType::EvalResult, &format!("eval_{number}"));
+                // A judgement that our own exporter has put into others' words.
+                let is_of = match said.text("rollout.event_type").as_deref() {
+                    Some("feedback") => EventType::Feedback,
+                    Some("user.signal") => EventType::UserSignal,
+                    _ => EventType::EvalResult,
+                };
+                let mut event = self.ids.event(is_of, &format!("eval_{number}"));
+                if self.ours.is_late {
+                    event.span_id.clone_from(&self.ids.parent);
+                }
                 event.occurred_at = time(evaluation.at).or(self.started_at);
                 let name = said.text("gen_ai.evaluation.name");
                 event.name = name.map(|name| cut(&name, limit::NAME));
-                let score = said.get("gen_ai.evaluation.score.value");
-                event.outcome.eval_score = score.and_then(float);
-                let label = said.text("gen_ai.evaluation.score.label");
-                event.status = label.map(|label| cut(&label, limit::WORD));
-                let rest = said.rest_without(&[
+                if is_of == EventType::EvalResult {
+                    let score = said.get("gen_ai.evaluation.score.value");
+                    event.outcome.eval_score = score.and_then(float);
+                    let label = said.text("gen_ai.evaluation.score.label");
+                    event.status = label.map(|label| cut(&label, limit::WORD));
+                }
+                let mut rest = said.rest_without(&[
+                    "rollout.event_type",
                     "gen_ai.evaluation.name",
                     "gen_ai.evaluation.score.value",
                     "gen_ai.evaluation.score.label",
                 ]);
+                if is_of != EventType::EvalResult
+                    && let Some(value) = rest.get_mut("value")
+                {
+                    *value = parsed(value.take());
+                }
                 event.attributes = RawObject::of(&rest).ok();
                 event
             })

@@ -21,7 +21,11 @@ const SESSION: &[&str] = &[
     "session.id",
 ];
 const CONVERSATION: &[&str] = &["gen_ai.conversation.id"];
-const NAME: &[&str] = &["langfuse.trace.name", "mlflow.traceTag.mlflow.traceName"];
+const NAME: &[&str] = &[
+    "rollout.trace.name",
+    "langfuse.trace.name",
+    "mlflow.traceTag.mlflow.traceName",
+];
 const TAGS: &[&str] = &[
     "langfuse.trace.tags",
     "tag.tags",

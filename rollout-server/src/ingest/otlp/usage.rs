@@ -93,6 +93,11 @@ const FIELDS: Names = &[
 /// anything else it would count twice.
 pub(super) fn take(attributes: &mut Attributes, kind: &str) -> Used {
     let mut used = Used::default();
+    // Our own exporter says so where it is no model's.
+    if let Some(usage) = attributes.take_object("rollout.usage") {
+        used.usage = serde_json::from_value(usage.into()).unwrap_or_default();
+        return used;
+    }
     if !matches!(kind, LLM | EMBEDDING | AGENT) {
         return used;
     }

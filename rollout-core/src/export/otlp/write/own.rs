@@ -44,6 +44,7 @@ pub(super) fn write(view: &View<'_>, to: &mut Attributes) {
     if !span.metadata.is_empty() {
         to.json("rollout.metadata", &span.metadata.clone().into());
     }
+    to.texts("rollout.tags", &span.tags);
     to.texts("rollout.error.chain", &span.outcome.chain);
 }
 

@@ -1,11 +1,23 @@
-//! Which repository and commit the program runs from: what a CI system says, else what `.git`
-//! says. Git itself is never run.
+//! Which repository and commit the program runs from: what a CI system says, else what `.git` says. Git itself is never
+//! run.
+//!
+//! What is read is what git keeps in plain files: `HEAD`, loose refs, `packed-refs`, the configuration. In a repository
+//! whose refs are in a `reftable`, the commit of a branch stays unknown unless a variable says it; that of a detached
+//! head is in `HEAD` there too.
 
-use std::fs;
+mod address;
+mod ci;
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use crate::config::env;
+use self::address::normalize;
+pub(crate) use self::address::said;
 use crate::error::ConfigError;
+
+/// How many refs are followed that stand for other ones; git follows five.
+const MOST_LINKS: usize = 5;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -16,85 +28,42 @@ pub(crate) struct Git {
     pub(crate) commit: Option<String>,
 }
 
-/// Variables with the whole address, by CI system: GitLab, Bitbucket, CircleCI, Buildkite,
-/// Jenkins, Azure Pipelines.
-const REPO: [&str; 6] = [
-    "CI_PROJECT_URL",
-    "BITBUCKET_GIT_HTTP_ORIGIN",
-    "CIRCLE_REPOSITORY_URL",
-    "BUILDKITE_REPO",
-    "GIT_URL",
-    "BUILD_REPOSITORY_URI",
-];
-
-/// Variables with the commit: GitHub, GitLab, Bitbucket, CircleCI, Buildkite, Jenkins, Azure
-/// Pipelines, Travis, Vercel, Render, Railway.
-const COMMIT: [&str; 11] = [
-    "GITHUB_SHA",
-    "CI_COMMIT_SHA",
-    "BITBUCKET_COMMIT",
-    "CIRCLE_SHA1",
-    "BUILDKITE_COMMIT",
-    "GIT_COMMIT",
-    "BUILD_SOURCEVERSION",
-    "TRAVIS_COMMIT",
-    "VERCEL_GIT_COMMIT_SHA",
-    "RENDER_GIT_COMMIT",
-    "RAILWAY_GIT_COMMIT_SHA",
-];
-
 /// Looks at the environment, then at the `.git` of the working directory or above it.
 pub(crate) fn find() -> Result<Git, ConfigError> {
-    let mut repo = match env::variable("GITHUB_REPOSITORY")? {
-        Some(name) => {
-            let server = env::variable("GITHUB_SERVER_URL")?;
-            let server = server.as_deref().unwrap_or("https://github.com");
-            Some(format!("{}/{name}", server.trim_end_matches('/')))
-        }
-        None => first(&REPO)?,
-    };
-    let mut commit = first(&COMMIT)?;
-    if (repo.is_none() || commit.is_none())
+    let mut found = ci::find()?;
+    if (found.repo.is_none() || found.commit.is_none())
         && let Some(folder) = std::env::current_dir().ok().and_then(|dir| locate(&dir))
     {
-        repo = repo.or_else(|| origin(&folder));
-        commit = commit.or_else(|| head(&folder));
+        found.repo = found.repo.or_else(|| remote(&folder));
+        found.commit = found.commit.or_else(|| head(&folder));
     }
-    Ok(Git {
-        repo: repo.map(|address| normalize(&address)),
-        commit,
-    })
+    found.repo = found.repo.map(|address| normalize(&address));
+    Ok(found)
 }
 
-fn first(names: &[&str]) -> Result<Option<String>, ConfigError> {
-    for name in names {
-        if let Some(value) = env::variable(name)? {
-            return Ok(Some(value));
-        }
-    }
-    Ok(None)
-}
-
-/// A repository's folders: `own` has `HEAD`; `common`, the same but in a linked worktree, has
-/// the configuration and the refs.
+/// A repository's folders: `own` has `HEAD`; `common`, the same but in a linked worktree, has the configuration and the
+/// refs.
 struct Folder {
     own: PathBuf,
     common: PathBuf,
 }
 
+/// The nearest repository: a folder `.git` without a `HEAD` is none, and git looks further up too.
 fn locate(from: &Path) -> Option<Folder> {
-    let git = from
-        .ancestors()
-        .map(|dir| dir.join(".git"))
-        .find(|path| path.exists())?;
+    from.ancestors()
+        .filter_map(|dir| folder(&dir.join(".git")))
+        .find(|folder| folder.own.join("HEAD").is_file())
+}
+
+fn folder(git: &Path) -> Option<Folder> {
     if git.is_dir() {
         return Some(Folder {
-            own: git.clone(),
-            common: git,
+            own: git.to_owned(),
+            common: git.to_owned(),
         });
     }
     // A linked worktree or a submodule: the file says where the folder is.
-    let text = fs::read_to_string(&git).ok()?;
+    let text = fs::read_to_string(git).ok()?;
     let own = git.parent()?.join(text.strip_prefix("gitdir:")?.trim());
     let common = match fs::read_to_string(own.join("commondir")) {
         Ok(path) => own.join(path.trim()),
@@ -103,21 +72,35 @@ fn locate(from: &Path) -> Option<Folder> {
     Some(Folder { own, common })
 }
 
+/// The commit that is checked out.
 fn head(folder: &Folder) -> Option<String> {
-    let head = fs::read_to_string(folder.own.join("HEAD")).ok()?;
-    let Some(name) = head.trim().strip_prefix("ref:").map(str::trim) else {
-        return commit(&head);
-    };
-    fs::read_to_string(folder.own.join(name))
-        .or_else(|_| fs::read_to_string(folder.common.join(name)))
-        .ok()
-        .and_then(|text| commit(&text))
-        .or_else(|| {
-            let packed = fs::read_to_string(folder.common.join("packed-refs")).ok()?;
-            packed
-                .lines()
-                .find_map(|line| commit(line.strip_suffix(name)?.strip_suffix(' ')?))
-        })
+    let mut text = fs::read_to_string(folder.own.join("HEAD")).ok()?;
+    for _ in 0..=MOST_LINKS {
+        let Some(name) = text.trim().strip_prefix("ref:").map(str::trim) else {
+            return commit(&text);
+        };
+        let name = Path::new(name);
+        // A ref is below the repository's folder, whatever a file there says.
+        if !name.starts_with("refs") || name.components().any(|part| part.as_os_str() == "..") {
+            return None;
+        }
+        let loose = fs::read_to_string(folder.own.join(name))
+            .or_else(|_| fs::read_to_string(folder.common.join(name)));
+        match loose {
+            Ok(next) => text = next,
+            Err(_) => return packed(folder, name.to_str()?),
+        }
+    }
+    None
+}
+
+/// The commit of a ref that has no file of its own.
+fn packed(folder: &Folder, name: &str) -> Option<String> {
+    let file = File::open(folder.common.join("packed-refs")).ok()?;
+    BufReader::new(file)
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| commit(line.strip_suffix(name)?.strip_suffix(' ')?))
 }
 
 fn commit(text: &str) -> Option<String> {
@@ -126,38 +109,34 @@ fn commit(text: &str) -> Option<String> {
     (hex && matches!(text.len(), 40 | 64)).then(|| text.into())
 }
 
-/// The `url` of `[remote "origin"]`.
-fn origin(folder: &Folder) -> Option<String> {
-    let config = fs::read_to_string(folder.common.join("config")).ok()?;
-    config
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| *line != r#"[remote "origin"]"#)
-        .skip(1)
-        .take_while(|line| !line.starts_with('['))
-        .find_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            (key.trim() == "url").then(|| value.trim().trim_matches('"').into())
-        })
+/// The address of the remote `origin`, or of the only one there is.
+fn remote(folder: &Folder) -> Option<String> {
+    let config = fs::read(folder.common.join("config")).ok()?;
+    let mut remotes: Vec<(String, String)> = Vec::new();
+    let mut section = None;
+    for line in String::from_utf8_lossy(&config).lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = remote_of(line).map(str::to_owned);
+        } else if let Some(name) = &section
+            && let Some((key, value)) = line.split_once('=')
+            && key.trim().eq_ignore_ascii_case("url")
+            && !remotes.iter().any(|(known, _)| known == name)
+        {
+            let url = value.trim().trim_matches('"').to_owned();
+            remotes.push((name.clone(), url));
+        }
+    }
+    let origin = remotes.iter().position(|(name, _)| name == "origin");
+    let index = origin.or((remotes.len() == 1).then_some(0))?;
+    Some(remotes.swap_remove(index).1)
 }
 
-/// `git@host:owner/name.git` and `https://user:token@host/owner/name.git` both become
-/// `https://host/owner/name`: one name for one repository, and no password in it.
-fn normalize(address: &str) -> String {
-    let address = address.trim().trim_end_matches('/');
-    let address = address.strip_suffix(".git").unwrap_or(address);
-    let (scheme, rest) = match address.split_once("://") {
-        Some(("ssh" | "git", rest)) => ("https", rest.to_owned()),
-        Some((scheme, rest)) => (scheme, rest.to_owned()),
-        None => match address.split_once(':') {
-            // The form of scp; a path of Windows has a backslash after its letter.
-            Some((host, path)) if !host.contains('/') && !path.starts_with('\\') => {
-                ("https", format!("{host}/{path}"))
-            }
-            _ => return address.into(),
-        },
-    };
-    let (host, path) = rest.split_once('/').unwrap_or((&rest, ""));
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    format!("{scheme}://{host}/{path}")
+/// The name in `[remote "name"]`.
+fn remote_of(line: &str) -> Option<&str> {
+    let (section, rest) = line.strip_prefix('[')?.split_once('"')?;
+    let (name, _) = rest.split_once('"')?;
+    section
+        .trim()
+        .eq_ignore_ascii_case("remote")
+        .then_some(name)
 }

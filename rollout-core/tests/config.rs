@@ -461,6 +461,77 @@ fn repository_and_commit_are_found() {
     );
 }
 
+/// Variable, value, what it comes to, what is refused.
+const TRACEROOT: [(&str, &str, &str, &str); 10] = [
+    ("ENABLED", "no", "enabled: false", "maybe"),
+    ("DEBUG", "true", "exporters: [Local, Console]", "2"),
+    ("TIMEOUT", "12.5", "timeout: 12.5s", "soon"),
+    ("FLUSH_AT", "100", "flush_at: 100", "0"),
+    ("FLUSH_INTERVAL", "5.0", "flush_interval: 5s", "-1"),
+    (
+        "ENVIRONMENT",
+        "staging",
+        r#"environment: Some("staging")"#,
+        "",
+    ),
+    ("RELEASE", "v1.2.3", r#"release: Some("v1.2.3")"#, ""),
+    ("SERVICE_NAME", "shop", r#"service_name: Some("shop")"#, ""),
+    (
+        "GIT_REPO",
+        "owner/name",
+        r#"git_repo: Some("https://github.com/owner/name")"#,
+        "",
+    ),
+    ("GIT_REF", "v1", r#"git_ref: Some("v1")"#, ""),
+];
+
+#[test]
+fn variables_of_traceroot_hold_where_ours_say_nothing() {
+    for (name, value, expected, bad) in TRACEROOT {
+        let (theirs, ours) = (format!("TRACEROOT_{name}"), format!("ROLLOUT_{name}"));
+        let text = resolved(&[(&theirs, value)]);
+        assert_has(&text, &["CONFIG", expected]);
+        // Blank is unset, on either side.
+        assert_has(&resolved(&[(&theirs, value), (&ours, " ")]), &[expected]);
+        let blank = resolved(&[(&theirs, " ")]);
+        assert_eq!(without_dir(&blank), without_dir(&resolved(&[])));
+
+        let long = "x".repeat(501);
+        let bad = if bad.is_empty() { &long } else { bad };
+        let refused = resolved(&[(&theirs, bad)]);
+        assert_has(&refused, &[&format!("ERROR {theirs} is "), "allowed: "]);
+        // What is not asked for may be anything.
+        let ours = resolved(&[(&theirs, bad), (&ours, value)]);
+        assert_eq!(without_dir(&ours), without_dir(&text));
+    }
+}
+
+#[test]
+fn variables_of_traceroot_are_the_environment() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "release = \"of the file\"\nenvironment = \"of the file\"\nflush_at = 7\n";
+    fs::write(dir.path().join("rollout.toml"), file).unwrap();
+    let environment = [
+        ("TRACEROOT_RELEASE", "of traceroot"),
+        ("TRACEROOT_ENVIRONMENT", "of traceroot"),
+        ("ROLLOUT_ENVIRONMENT", "ours"),
+    ];
+    assert_has(
+        &run("child_of_the_environment", dir.path(), &environment),
+        &[
+            r#"release: Some("of traceroot")"#,
+            r#"environment: Some("ours")"#,
+            "flush_at: 7",
+        ],
+    );
+    // Of several switches, each one switches off.
+    let switched_off = [
+        ("TRACEROOT_ENABLED", "false"),
+        ("ROLLOUT_DISABLED", "false"),
+    ];
+    assert_has(&resolved(&switched_off), &["enabled: false"]);
+}
+
 #[test]
 fn builder_values_pass_the_same_rules() {
     let error = rollout_core::builder()

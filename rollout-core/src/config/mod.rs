@@ -1,4 +1,5 @@
-//! Configuration: builder over environment over `rollout.toml` over default.
+//! Configuration: builder over environment over `rollout.toml` over default. In the environment, our own variables go
+//! before those of others that mean the same.
 
 pub(crate) mod env;
 mod file;
@@ -237,6 +238,7 @@ impl Config {
             self.otlp.check(*kind)?;
             of_otlp.clone()?;
         }
+        self.git_repo = self.git_repo.take().map(git::said).transpose()?;
         if self.enabled && (self.git_repo.is_none() || self.git_ref.is_none()) {
             let found = git::find()?;
             self.git_repo = self.git_repo.take().or(found.repo);
@@ -488,6 +490,11 @@ fn lookup(
     }
     if let Some(found) = found {
         return Ok(found);
+    }
+    for name in setting.foreign {
+        if let Some(value) = env::variable(name)? {
+            return Ok(((*name).into(), value));
+        }
     }
     if let Some(text) = file.get(setting.key).filter(|t| !t.trim().is_empty()) {
         return Ok((format!("{}: {}", file::NAME, setting.key), text.clone()));

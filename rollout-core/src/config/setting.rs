@@ -26,6 +26,8 @@ pub(super) struct Setting {
     pub(super) variables: &'static [&'static str],
     /// Whether an earlier variable goes before a later one, instead of contradicting it.
     pub(super) first_wins: bool,
+    /// Variables of others that mean the same: asked one after the other, where none of its own is set.
+    pub(super) foreign: &'static [&'static str],
     /// What holds when nobody says anything; blank: nothing.
     pub(super) default: &'static str,
     /// How the reference puts a default that is found rather than fixed.
@@ -110,6 +112,8 @@ impl Setting {
         match self.kind {
             Kind::Key(_) | Kind::Headers(_) => REDACTED.into(),
             Kind::Url(_) | Kind::WholeUrl(_) if value.contains('@') => REDACTED.into(),
+            // An address that may have a password in it, wherever it was put.
+            _ if value.contains("://") && value.contains(['@', '?']) => REDACTED.into(),
             _ => value.into(),
         }
     }
@@ -323,7 +327,13 @@ pub(super) fn reference() -> String {
          |---|---|---|---|---|\n",
     );
     for setting in SETTINGS {
-        let variables: Vec<_> = setting.variables.iter().map(|v| format!("`{v}`")).collect();
+        let foreign = |v: &&str| format!("else `{v}`");
+        let variables: Vec<_> = setting
+            .variables
+            .iter()
+            .map(|v| format!("`{v}`"))
+            .chain(setting.foreign.iter().map(foreign))
+            .collect();
         let default = match setting.default_in_words {
             Some(words) => words.into(),
             None if setting.default.is_empty() => "none".into(),
@@ -343,14 +353,15 @@ pub(super) fn reference() -> String {
 }
 
 macro_rules! setting {
-    ($key:literal, [$($variable:literal),+], $default:literal, $kind:expr, $doc:literal) => {
-        setting!($key, [$($variable),+], $default, None, $kind, $doc)
+    ($key:literal, [$($variable:literal),+ $(; $($foreign:literal),+)?], $default:literal, $kind:expr, $doc:literal) => {
+        setting!($key, [$($variable),+ $(; $($foreign),+)?], $default, None, $kind, $doc)
     };
-    ($key:literal, [$($variable:literal),+], $default:literal, $words:expr, $kind:expr, $doc:literal) => {
+    ($key:literal, [$($variable:literal),+ $(; $($foreign:literal),+)?], $default:literal, $words:expr, $kind:expr, $doc:literal) => {
         Setting {
             key: $key,
             variables: &[$($variable),+],
             first_wins: false,
+            foreign: &[$($($foreign),+)?],
             default: $default,
             default_in_words: $words,
             doc: $doc,
@@ -396,7 +407,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "enabled",
-        ["ROLLOUT_ENABLED"],
+        ["ROLLOUT_ENABLED"; "TRACEROOT_ENABLED"],
         "true",
         Kind::Flag(|c| &mut c.enabled),
         "With `false` nothing is recorded and an annotated call costs about a nanosecond."
@@ -460,7 +471,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "service_name",
-        ["ROLLOUT_SERVICE_NAME"],
+        ["ROLLOUT_SERVICE_NAME"; "TRACEROOT_SERVICE_NAME"],
         "",
         Kind::Text {
             most: 200,
@@ -470,7 +481,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "environment",
-        ["ROLLOUT_ENVIRONMENT"],
+        ["ROLLOUT_ENVIRONMENT"; "TRACEROOT_ENVIRONMENT"],
         "",
         Kind::Text {
             most: 100,
@@ -490,7 +501,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "release",
-        ["ROLLOUT_RELEASE"],
+        ["ROLLOUT_RELEASE"; "TRACEROOT_RELEASE"],
         "",
         Kind::Text {
             most: 200,
@@ -507,7 +518,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "flush_interval",
-        ["ROLLOUT_FLUSH_INTERVAL"],
+        ["ROLLOUT_FLUSH_INTERVAL"; "TRACEROOT_FLUSH_INTERVAL"],
         "1.0",
         Kind::Seconds {
             range: 0.001..=3600.0,
@@ -517,7 +528,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "flush_at",
-        ["ROLLOUT_FLUSH_AT"],
+        ["ROLLOUT_FLUSH_AT"; "TRACEROOT_FLUSH_AT"],
         "512",
         Kind::Count {
             range: 1..=1000,
@@ -527,7 +538,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "timeout",
-        ["ROLLOUT_TIMEOUT"],
+        ["ROLLOUT_TIMEOUT"; "TRACEROOT_TIMEOUT"],
         "30.0",
         Kind::Seconds {
             range: 0.001..=3600.0,
@@ -604,18 +615,19 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "git_repo",
-        ["ROLLOUT_GIT_REPO"],
+        ["ROLLOUT_GIT_REPO"; "TRACEROOT_GIT_REPO"],
         "",
         Some("found from the variables of CI systems, else from `.git`"),
         Kind::Text {
             most: 500,
             to: |c| &mut c.git_repo
         },
-        "The address of the program's repository, on the start of a trace."
+        "The program's repository, on the start of a trace: its address, or `owner/name` where that is on GitHub. \
+         A password in it is left out."
     ),
     setting!(
         "git_ref",
-        ["ROLLOUT_GIT_REF"],
+        ["ROLLOUT_GIT_REF"; "TRACEROOT_GIT_REF"],
         "",
         Some("found in the same places"),
         Kind::Text {
@@ -626,7 +638,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "debug",
-        ["ROLLOUT_DEBUG", "CARIBOU_TRACE_DEBUG"],
+        ["ROLLOUT_DEBUG", "CARIBOU_TRACE_DEBUG"; "TRACEROOT_DEBUG"],
         "false",
         Kind::Flag(|c| &mut c.debug),
         "Adds the exporter `console`: a tree of each trace on stderr when it ends."

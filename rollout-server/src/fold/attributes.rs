@@ -7,6 +7,8 @@ use rollout_core::event::{Event, RawObject, USAGE_ATTRIBUTE, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::state::TAGS;
+
 /// A free member: its name, and its value as JSON text.
 pub(crate) type Member<'a> = (Cow<'a, str>, Cow<'a, str>);
 
@@ -81,7 +83,7 @@ impl<'a> Attributes<'a> {
             "rollout.tags" | "tags" => {
                 self.tags
                     .extend(read::<Vec<String>>(value).into_iter().flatten());
-                self.members.push(("tags".into(), value.into()));
+                self.members.push((TAGS.into(), value.into()));
             }
             // The type, said twice.
             "span_type" if event.span_type.is_some() => {}

@@ -18,6 +18,7 @@ pub(crate) use attributes::{
     CODE, DROPPED, ERROR_CHAIN, ERROR_MESSAGE, Member, REPEATED, TRUNCATED, read,
 };
 pub(crate) use span::{SpanState, Tally};
+use state::TAGS;
 pub(crate) use state::{LifeState, Members, Said};
 pub(crate) use trace::TraceState;
 
@@ -149,7 +150,7 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
         trace.output = raw.output;
         trace.ids = (!event.links.is_empty()).then_some(&event.links);
         trace.attributes = attributes.members;
-        trace.attributes.retain(|(name, _)| name != "tags");
+        trace.attributes.retain(|(name, _)| name != TAGS);
         trace.attributes.append(&mut attributes.resource);
         trace.link = attributes.link;
         if trace.begins && trace.link == (None, None) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rollout_core::event::RawObject;
 
-use super::{Life, Member};
+use super::{Life, Member, read};
 
 /// Sets a field to what is said, where something is said and nothing later was before.
 pub(super) fn set<T>(field: &mut Option<T>, said: Option<T>, newest: bool) {
@@ -71,7 +71,24 @@ impl<'a> LifeState<'a> {
     }
 }
 
-/// Free members, merged by name.
+/// The member that lists tags.
+pub(super) const TAGS: &str = "tags";
+
+/// All tags of two lists, each once; `None` where the second has no other ones.
+fn united(known: &str, said: &str) -> Option<String> {
+    let mut tags: Vec<String> = read(known)?;
+    let before = tags.len();
+    for tag in read::<Vec<String>>(said)? {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    (tags.len() > before)
+        .then(|| serde_json::to_string(&tags).ok())
+        .flatten()
+}
+
+/// Free members, merged by name; tags are united.
 #[derive(Default)]
 pub(crate) struct Members<'a> {
     /// When the newest of them was said.
@@ -85,6 +102,10 @@ impl<'a> Members<'a> {
         let newest = at >= self.at;
         for (name, value) in said {
             match self.list.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) if name == TAGS => match united(known, &value) {
+                    Some(all) => *known = all.into(),
+                    None => continue,
+                },
                 Some((_, known)) if newest && *known != value => *known = value,
                 Some(_) => continue,
                 None => self.list.push((name, value)),

@@ -8,7 +8,7 @@ use super::paint::{BOLD, DIM, ERROR, Facts, Painted, kind, mark, plain, tone};
 use crate::{
     present::{self, Tone},
     query::{CodeLocation, Failure, SpanDetail, TraceDetail},
-    value::{ITEM_COUNT, preview, streamed},
+    value::{ITEM_COUNT, PROMPT, preview, streamed},
 };
 
 /// Characters of a name.
@@ -174,11 +174,15 @@ fn span_values(
     width: usize,
 ) -> io::Result<()> {
     let room = width.saturating_sub(below.chars().count() + 7).max(24);
-    let mut line = |name: &str, value: &Option<RawJson>| match value {
+    let mut line = |name: &str, value: Option<&RawJson>| match value {
         Some(value) => {
             let cut = span
                 .truncated
-                .get(if name == "in" { "input" } else { "output" })
+                .get(match name {
+                    "in" => "input",
+                    "out" => "output",
+                    other => other,
+                })
                 .map(|bytes| format!("  (cut; it had {})", present::bytes(*bytes)))
                 .unwrap_or_default();
             let room = room.saturating_sub(cut.len());
@@ -201,8 +205,9 @@ fn span_values(
         }
         None => Ok(()),
     };
-    line("in", &span.input)?;
-    line("out", &span.output)?;
+    line("in", span.input.as_ref())?;
+    line("ask", span.attributes.get(PROMPT))?;
+    line("out", span.output.as_ref())?;
     match &span.row.error {
         Some(error) => failure(out, error, below),
         None => Ok(()),

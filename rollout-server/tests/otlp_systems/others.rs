@@ -67,6 +67,7 @@ fn traceroot() {
                 "traceroot.span.metadata": "{\"attempt\":2}",
                 "traceroot.span.tags": ["hot"],
                 "traceroot.llm.model": "gpt-4o",
+                "traceroot.llm.prompt": "[{\"role\":\"user\",\"content\":\"say hi\"}]",
                 "traceroot.llm.model_parameters": "{\"temperature\":0.1}",
                 // Less than what was cached: it is counted beside.
                 "traceroot.llm.usage": "{\"input_tokens\":3,\"output_tokens\":2,\"cache_read_tokens\":40,\"cache_write_tokens\":5,\"reasoning_tokens\":1}",
@@ -124,6 +125,10 @@ fn traceroot() {
         )
     );
     assert_eq!(llm["attributes"]["attempt"], 2);
+    assert_eq!(
+        llm["attributes"]["rollout.prompt"],
+        json!([{ "role": "user", "content": "say hi" }])
+    );
     assert_eq!(
         llm["code"],
         json!({ "file": "app.py", "line": 12, "function": "call" })

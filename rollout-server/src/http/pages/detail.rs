@@ -14,7 +14,7 @@ use super::{
 use crate::{
     present::{self, Tone},
     query::{EventRow, Failure, MessageRow, SpanDetail, TraceDetail},
-    value::{Chat, ITEM_COUNT, preview, streamed},
+    value::{Chat, ITEM_COUNT, PROMPT, preview, streamed},
 };
 
 /// Events that a pane lists.
@@ -64,6 +64,17 @@ struct Value {
     /// Where Copy fetches the whole of it, and under which name.
     from: Option<String>,
     part: &'static str,
+}
+
+/// What was sent to the model, as the conversation that it mostly is.
+fn prompt(value: &RawJson) -> Value {
+    Value {
+        title: "Prompt",
+        note: None,
+        view: ValueView::of(Some(value), ""),
+        from: None,
+        part: "",
+    }
 }
 
 impl Value {
@@ -140,10 +151,14 @@ impl Detail {
             cautions: cautions(tone, &span.truncated, "This span"),
             failure: row.error.as_ref().map(failure),
             links: Vec::new(),
-            values: vec![
-                io("Input", "input", &span.input, "No input was recorded."),
-                output,
-            ],
+            values: [
+                Some(io("Input", "input", &span.input, "No input was recorded.")),
+                span.attributes.get(PROMPT).map(prompt),
+                Some(output),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             messages: None,
             groups,
             events_note: events_note(span.events.len()),

@@ -8,7 +8,7 @@ use super::facts;
 use crate::{
     present,
     query::{FeedbackRow, SpanDetail, TraceDetail},
-    value::{ITEM_COUNT, Json},
+    value::{ITEM_COUNT, Json, PROMPT},
 };
 
 #[derive(Default)]
@@ -77,7 +77,7 @@ pub(super) fn span_facts(span: &SpanDetail) -> Group {
 fn told_elsewhere(name: &str) -> bool {
     matches!(
         name,
-        "span_type" | "rollout.truncated" | "rollout.ns" | ITEM_COUNT
+        "span_type" | "rollout.truncated" | "rollout.ns" | ITEM_COUNT | PROMPT
     ) || name.starts_with("rollout.usage.")
         || name.starts_with("rollout.link.")
         || matches!(

@@ -17,9 +17,9 @@ use super::{
     span_events::{Evaluation, Exception, Said, SpanEvents, time},
     trace::TraceFacts,
     usage::{self, Used},
-    value::text,
+    value::{parsed, text},
 };
-use crate::{fold::CODE, ingest::validate::Fault};
+use crate::{fold::CODE, ingest::validate::Fault, value::PROMPT};
 
 /// The bits of a span's flags that tell whether its parent is of another process.
 const HAS_IS_REMOTE: u32 = 1 << 8;
@@ -37,6 +37,8 @@ const THEIR_CODE: [&[&str]; 3] = [
     &["traceroot.git.source_line", "code.lineno"],
     &["traceroot.git.source_function", "code.function"],
 ];
+/// What was sent to a model, as JSON, in TraceRoot's words.
+const THEIR_PROMPT: &str = "traceroot.llm.prompt";
 /// Attributes of the span, each below one of these.
 const MEMBERS: &[&str] = &["langfuse.observation.metadata."];
 /// The same as one object.
@@ -222,7 +224,7 @@ fn agent(attributes: &mut Attributes, kind: &str) -> Agent {
     }
 }
 
-/// What others keep below a name of their own, and the source location by our names.
+/// What others keep below a name of their own, and the prompt and the source location by our names.
 fn own_members(attributes: &mut Attributes) -> Map<String, Value> {
     let mut members = Map::new();
     for prefix in MEMBERS {
@@ -230,6 +232,9 @@ fn own_members(attributes: &mut Attributes) -> Map<String, Value> {
     }
     for name in OBJECTS {
         members.extend(attributes.take_object(name).unwrap_or_default());
+    }
+    if let Some(prompt) = attributes.take(THEIR_PROMPT) {
+        attributes.add(PROMPT, parsed(prompt));
     }
     for (ours, theirs) in CODE.iter().zip(THEIR_CODE) {
         let value = theirs.iter().find_map(|name| attributes.take(name));

@@ -73,6 +73,25 @@ impl<T: Serialize + ?Sized> Attribute for T {
     }
 }
 
+/// What can be recorded as an entry of metadata: all that is [`Serialize`].
+#[diagnostic::on_unimplemented(
+    message = "this metadata cannot be recorded: `{Self}` does not implement `serde::Serialize`",
+    label = "`{Self}` is not `Serialize`",
+    note = "derive `serde::Serialize` (a type parameter needs it among its bounds), or write an expression that can be recorded, say `value.to_string()`"
+)]
+pub trait Metadata {
+    #[doc(hidden)]
+    fn metadata(&self, start: &mut Start<'_>, key: &'static str);
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Metadata for T {
+    #[inline]
+    fn metadata(&self, start: &mut Start<'_>, key: &'static str) {
+        start.metadata(key, self);
+    }
+}
+
 /// What can be recorded as a result, or as an item of a stream or iterator: all that is
 /// [`Serialize`].
 #[diagnostic::on_unimplemented(

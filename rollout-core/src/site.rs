@@ -10,6 +10,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 
 /// What an annotated function opens.
@@ -53,6 +54,9 @@ pub(crate) enum Flush {
 /// What an expansion says of its function.
 pub type SiteText = &'static str;
 
+/// Where in the program a span is opened by hand.
+pub(crate) type Place = &'static Location<'static>;
+
 /// One annotated function, known to the worker by a number.
 #[derive(Debug)]
 pub(crate) struct CallSite {
@@ -63,7 +67,7 @@ pub(crate) struct CallSite {
     pub(crate) parented: bool,
     /// Where a trace is recorded, it opens a span of that, and nothing else.
     pub(crate) plain: bool,
-    /// From 1; 0 for what no macro has opened.
+    /// From 1; 0 for what is opened nobody knows where.
     pub(crate) id: u32,
     /// How long the literal is.
     length: usize,
@@ -76,10 +80,11 @@ pub(crate) struct CallSite {
     pub(crate) line: u32,
 }
 
-/// All sites that have been called, by what is said of them and by their number.
+/// All sites that have been called, by what is said of them or where they are, and by their number.
 #[derive(Default)]
 struct Sites {
     by_text: HashMap<SiteText, &'static CallSite>,
+    by_place: HashMap<usize, &'static CallSite>,
     by_id: Vec<&'static CallSite>,
 }
 
@@ -157,13 +162,39 @@ impl CallSite {
         if let Some(site) = sites.by_text.get(text) {
             return site;
         }
-        let mut site = Self::parse(text);
-        site.id = u32::try_from(sites.by_id.len() + 1).unwrap_or(u32::MAX);
-        // As many as there are annotated functions, each as long as the program runs.
-        let site = &*Box::leak(Box::new(site));
-        sites.by_id.push(site);
+        let site = sites.add(Self::parse(text));
         sites.by_text.insert(text, site);
         site
+    }
+
+    /// The site of what is opened by hand at this place.
+    pub(crate) fn by_hand(place: Option<Place>) -> &'static Self {
+        static ANYWHERE: CallSite = CallSite::BY_HAND;
+        let Some(place) = place else {
+            return &ANYWHERE;
+        };
+        let address = std::ptr::from_ref(place).addr();
+        let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(site) = sites.by_place.get(&address) {
+            return site;
+        }
+        drop(sites);
+        let mut sites = SITES.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(site) = sites.by_place.get(&address) {
+            return site;
+        }
+        let site = sites.add(Self {
+            file: place.file(),
+            line: place.line(),
+            ..Self::BY_HAND
+        });
+        sites.by_place.insert(address, site);
+        site
+    }
+
+    /// Whether nobody has written a function of ours there.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.function.is_empty()
     }
 
     /// Reads what an expansion says. The first field is a letter for the kind, then `n` for an end that waits for
@@ -211,6 +242,17 @@ impl CallSite {
     pub(crate) fn find(id: u32) -> Option<&'static Self> {
         let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
         sites.by_id.get((id as usize).checked_sub(1)?).copied()
+    }
+}
+
+impl Sites {
+    /// Gives a site its number.
+    fn add(&mut self, mut site: CallSite) -> &'static CallSite {
+        site.id = u32::try_from(self.by_id.len() + 1).unwrap_or(u32::MAX);
+        // As many as there are places in the program that open spans, each as long as it runs.
+        let site = &*Box::leak(Box::new(site));
+        self.by_id.push(site);
+        site
     }
 }
 

@@ -443,6 +443,7 @@ fn body(plan: &Plan<'_>) -> TokenStream {
 fn only_arguments(plan: &Plan<'_>) -> Option<(TokenStream, TokenStream)> {
     let options = plan.options;
     let more = !options.attributes.is_empty()
+        || !options.metadata.is_empty()
         || !options.tags.is_empty()
         || !options.identifiers.is_empty()
         || options.parent.is_some();
@@ -489,6 +490,13 @@ fn start(plan: &Plan<'_>) -> TokenStream {
         let runtime = respan(runtime, here);
         statements.append_all(
             quote_spanned!(here=> #runtime::Attribute::attribute(&(#value), start, #key);),
+        );
+    }
+    for (key, value) in &options.metadata {
+        let here = mixed().located_at(value.span());
+        let runtime = respan(runtime, here);
+        statements.append_all(
+            quote_spanned!(here=> #runtime::Metadata::metadata(&(#value), start, #key);),
         );
     }
     for value in &options.tags {

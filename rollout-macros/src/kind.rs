@@ -67,6 +67,7 @@ pub(crate) enum Key {
     Skip,
     Debug,
     Attributes,
+    Metadata,
     Tags,
     UserId,
     SessionId,
@@ -81,7 +82,7 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    pub(crate) const ALL: [Key; 18] = [
+    pub(crate) const ALL: [Key; 19] = [
         Key::Name,
         Key::Type,
         Key::CaptureInput,
@@ -89,6 +90,7 @@ impl Key {
         Key::Skip,
         Key::Debug,
         Key::Attributes,
+        Key::Metadata,
         Key::Tags,
         Key::UserId,
         Key::SessionId,
@@ -111,6 +113,7 @@ impl Key {
             Key::Skip => "skip",
             Key::Debug => "debug",
             Key::Attributes => "attributes",
+            Key::Metadata => "metadata",
             Key::Tags => "tags",
             Key::UserId => "user_id",
             Key::SessionId => "session_id",
@@ -135,6 +138,7 @@ impl Key {
             Key::Skip => "skip(parameter, …)",
             Key::Debug => "debug(parameter, …, return)",
             Key::Attributes => "attributes(key = value, …)",
+            Key::Metadata => "metadata(key = value, …)",
             Key::Tags => "tags = [value, …]",
             Key::UserId => "user_id = value",
             Key::SessionId => "session_id = value",
@@ -162,6 +166,7 @@ impl Key {
             | Key::Skip
             | Key::Debug
             | Key::Attributes
+            | Key::Metadata
             | Key::Tags
             | Key::Parent
             | Key::SkipFn

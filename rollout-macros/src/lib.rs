@@ -66,6 +66,7 @@ use crate::kind::Macro;
 /// | `skip(a, b)` | leave these parameters out |
 /// | `debug(a, b)`, `debug(return)` | capture through `Debug` instead of `Serialize` |
 /// | `attributes(key = expr, "dotted.key" = expr)` | evaluated on entry, may use the parameters |
+/// | `metadata(key = expr, "dotted.key" = expr)` | the same, kept apart from the attributes: what is known of the trace, or of the span |
 /// | `tags = [expr, …]` | tags of the trace |
 /// | `user_id`, `session_id`, `conversation_id`, `external_trace_id` `= expr` | an `Option` or a plain value |
 /// | `parent = expr` | what it goes on from: a `SpanContext`, the text of a `traceparent`, or an `Option` of these; then it is a span of that one's trace |
@@ -89,7 +90,7 @@ pub fn trace(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Opens a span on the active trace, of type `span` or `type = "…"`.
 ///
 /// Takes `type = "…"` and of the options of [`macro@agent`]: `name`, `capture_input`,
-/// `capture_output`, `skip`, `debug`, `attributes`, `tags`, `skip_fn`, `crate`.
+/// `capture_output`, `skip`, `debug`, `attributes`, `metadata`, `tags`, `parent`, `skip_fn`, `crate`.
 #[proc_macro_attribute]
 pub fn span(options: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Macro::Span, options, item)
@@ -98,7 +99,7 @@ pub fn span(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Records a tool call: the arguments as `tool.call`, the result as `tool.result`.
 ///
 /// Takes `tool_call_id = expr` and of the options of [`macro@agent`]: `name`, `capture_input`,
-/// `capture_output`, `skip`, `debug`, `attributes`, `tags`, `skip_fn`, `crate`.
+/// `capture_output`, `skip`, `debug`, `attributes`, `metadata`, `tags`, `parent`, `skip_fn`, `crate`.
 #[proc_macro_attribute]
 pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Macro::Tool, options, item)
@@ -107,14 +108,19 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Opens a span of type `task` on the active trace.
 ///
 /// Of the options of [`macro@agent`] it takes `name`, `capture_input`, `capture_output`, `skip`,
-/// `debug`, `attributes`, `tags`, `skip_fn`, `crate`.
+/// `debug`, `attributes`, `metadata`, `tags`, `parent`, `skip_fn`, `crate`.
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Macro::Task, options, item)
 }
 
-/// [`macro@span`] under another name, which also takes `user_id`, `session_id`, `conversation_id` and
-/// `external_trace_id`.
+/// [`macro@span`] under the name that users of TraceRoot know, which also takes `user_id`, `session_id`,
+/// `conversation_id` and `external_trace_id`: whom the trace is for, where nothing around the call has said so.
+///
+/// ```ignore
+/// #[rollout::observe(type = "agent", user_id = customer, metadata(feature = "chat"), tags = ["production"])]
+/// async fn answer(customer: &str, question: String) -> anyhow::Result<String> { /* … */ }
+/// ```
 #[proc_macro_attribute]
 pub fn observe(options: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Macro::Observe, options, item)

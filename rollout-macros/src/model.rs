@@ -145,6 +145,7 @@ pub(crate) fn plan<'a>(
     };
     let flow = flow(options, function, block, place, &returns);
     let entry_reads_values = !options.attributes.is_empty()
+        || !options.metadata.is_empty()
         || !options.tags.is_empty()
         || !options.identifiers.is_empty()
         || options.parent.is_some()

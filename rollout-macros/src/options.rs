@@ -41,6 +41,7 @@ pub(crate) struct Options {
     pub(crate) skip: Vec<Ident>,
     pub(crate) debug: Vec<DebugName>,
     pub(crate) attributes: Vec<(String, Expr)>,
+    pub(crate) metadata: Vec<(String, Expr)>,
     pub(crate) tags: Vec<Expr>,
     /// Setters of the runtime's `Start` that take an identifier, in the order written.
     pub(crate) identifiers: Vec<(Key, Expr)>,
@@ -180,7 +181,11 @@ impl Reader<'_> {
             }
             Key::Attributes => {
                 let content = parentheses(key, input)?;
-                self.attributes(&content);
+                self.options.attributes = self.entries("attribute", &content);
+            }
+            Key::Metadata => {
+                let content = parentheses(key, input)?;
+                self.options.metadata = self.entries("metadata", &content);
             }
             _ => {
                 if !input.peek(Token![=]) {
@@ -233,22 +238,20 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn attributes(&mut self, input: ParseStream<'_>) {
-        let mut keys: Vec<String> = Vec::new();
+    /// Keys with their values; `what` they are is for messages.
+    fn entries(&mut self, what: &str, input: ParseStream<'_>) -> Vec<(String, Expr)> {
+        let mut entries: Vec<(String, Expr)> = Vec::new();
         while !input.is_empty() {
-            match attribute(input) {
+            match entry(what, input) {
                 Ok((key, span, value)) => {
-                    if keys.contains(&key) {
-                        self.mistakes.at(
-                            span,
-                            format!("the attribute `{key}` is given twice, keep one"),
-                        );
+                    if entries.iter().any(|(known, _)| *known == key) {
+                        self.mistakes
+                            .at(span, format!("the {what} `{key}` is given twice, keep one"));
                     }
-                    keys.push(key.clone());
-                    self.options.attributes.push((key, value));
+                    entries.push((key, value));
                     if !input.is_empty() && !input.peek(Token![,]) {
                         self.mistakes
-                            .push(input.error("expected `,` between two attributes"));
+                            .push(input.error("expected `,` between two entries"));
                         skip_to_comma(input);
                     }
                 }
@@ -261,10 +264,11 @@ impl Reader<'_> {
                 skip_token(input);
             }
         }
+        entries
     }
 }
 
-fn attribute(input: ParseStream<'_>) -> syn::Result<(String, Span, Expr)> {
+fn entry(what: &str, input: ParseStream<'_>) -> syn::Result<(String, Span, Expr)> {
     let (key, span) = if input.peek(LitStr) {
         let key: LitStr = input.parse()?;
         (key.value(), key.span())
@@ -272,9 +276,7 @@ fn attribute(input: ParseStream<'_>) -> syn::Result<(String, Span, Expr)> {
         let key = input.call(Ident::parse_any)?;
         (key.unraw().to_string(), key.span())
     } else {
-        return Err(
-            input.error("expected a key, as in `attributes(key = value, \"dotted.key\" = value)`")
-        );
+        return Err(input.error("expected a key, as in `key = value` or `\"dotted.key\" = value`"));
     };
     if input.peek(Token![.]) {
         return Err(input.error("a key with dots is written as a string: `\"dotted.key\" = value`"));
@@ -282,7 +284,7 @@ fn attribute(input: ParseStream<'_>) -> syn::Result<(String, Span, Expr)> {
     if !input.peek(Token![=]) {
         return Err(Error::new(
             span,
-            format!("the attribute `{key}` has no value, write `{key} = value`"),
+            format!("the {what} `{key}` has no value, write `{key} = value`"),
         ));
     }
     input.parse::<Token![=]>()?;

@@ -104,7 +104,12 @@ fn task() {
 fn observe() {
     assert_expansion!(expanded(
         Macro::Observe,
-        quote!(user_id = user, crate = crate::telemetry::rollout),
+        quote!(
+            type = "llm",
+            metadata(feature = "chat", "model.tier" = tier(user)),
+            user_id = user,
+            crate = crate::telemetry::rollout
+        ),
         quote! {
             fn answer(user: &str) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
                 Box::pin(async move { ask(user).await })

@@ -1,6 +1,7 @@
 //! Model calls that no integration sees, recorded by hand in one line.
 
 use std::fmt::{Debug, Display};
+use std::panic::Location;
 
 use rollout_core::{Ending, SpanEnd, SpanUpdate, TracedFuture as _, Usage};
 use serde::Serialize;
@@ -32,12 +33,14 @@ use crate::provider::{Json, anthropic_usage, gemini_usage, openai_usage};
 ///     .await?;
 /// # Ok(()) }
 /// ```
+#[track_caller]
 pub fn llm(provider: impl Into<String>) -> ModelCall {
     ModelCall {
         provider: provider.into(),
         name: None,
         model: None,
         calls: ModelCalls::new(),
+        place: Location::caller(),
     }
 }
 
@@ -49,6 +52,7 @@ pub struct ModelCall {
     name: Option<String>,
     model: Option<String>,
     calls: ModelCalls,
+    place: &'static Location<'static>,
 }
 
 impl ModelCall {
@@ -84,7 +88,7 @@ impl ModelCall {
         F: Future<Output = Result<T, E>>,
     {
         let name = self.name.as_deref().unwrap_or(&self.provider);
-        let Some(builder) = builder(name) else {
+        let Some(builder) = builder(name, Some(self.place)) else {
             return call.await;
         };
         let mut builder = builder.provider(&self.provider);
@@ -141,14 +145,19 @@ impl ModelCall {
     }
 }
 
-/// Where a model call goes: under the current span or trace, else into a trace of its own.
-pub(crate) fn builder(name: &str) -> Option<CallBuilder> {
+/// Where a model call goes: under the current span or trace, else into a trace of its own. `place` is where in the
+/// program it is made, if that is known.
+pub(crate) fn builder(
+    name: &str,
+    place: Option<&'static Location<'static>>,
+) -> Option<CallBuilder> {
     let new = || {
         let inside = || rollout_core::current_trace().map(|trace| trace.llm(name));
         rollout_core::current_span()
             .map(|span| span.llm(name))
             .or_else(inside)
             .or_else(|| Some(rollout_core::testing::client()?.llm(name)))
+            .map(|builder| builder.place(place))
     };
     #[cfg(feature = "tracing")]
     return CallBuilder::here(new);

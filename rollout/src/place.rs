@@ -27,22 +27,24 @@ impl Place {
         !matches!(self, Self::Nowhere(_))
     }
 
-    /// A tool call there.
+    /// A tool call there. Where in the program that is, nobody knows.
     pub(crate) fn tool(&self, name: &str) -> ToolBuilder {
-        match self {
+        let builder = match self {
             Self::Span(span) => span.tool(name),
             Self::Trace(trace) => trace.tool(name),
             Self::Nowhere(client) => client.tool(name),
-        }
+        };
+        builder.place(None)
     }
 
     /// A span there.
     #[cfg(feature = "tracing")]
     pub(crate) fn span(&self, span_type: &str) -> SpanBuilder {
-        match self {
+        let builder = match self {
             Self::Span(span) => span.span(span_type),
             Self::Trace(trace) => trace.span(span_type),
             Self::Nowhere(client) => client.span(span_type),
-        }
+        };
+        builder.place(None)
     }
 }

@@ -78,6 +78,16 @@ impl Words {
         self.claim(words.len()).copy_from_slice(words);
     }
 
+    /// Inserts words behind so many.
+    pub(crate) fn insert(&mut self, at: usize, words: &[u64]) {
+        let (at, end) = (at.min(self.used), self.used);
+        self.claim(words.len());
+        self.slots.copy_within(at..end, at + words.len());
+        if let Some(slots) = self.slots.get_mut(at..at + words.len()) {
+            slots.copy_from_slice(words);
+        }
+    }
+
     /// Appends a word, and bytes, eight to a word, the last one filled up with zeros.
     #[inline]
     pub(crate) fn push_with_bytes(&mut self, word: u64, bytes: &[u8]) {

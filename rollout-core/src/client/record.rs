@@ -1,5 +1,6 @@
 //! What is recorded through the client and at module level: all that is not opened by an annotated function.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,11 +35,13 @@ impl From<TraceId> for TraceRef {
 
 impl Client {
     /// A trace by hand.
+    #[track_caller]
     pub fn trace(&self, name: impl Into<String>) -> TraceBuilder {
-        TraceBuilder::new(self.clone(), name.into())
+        TraceBuilder::new(self.clone(), name.into(), Location::caller())
     }
 
     /// A span inside the current one, or in a trace of its own where there is none.
+    #[track_caller]
     pub fn span(&self, span_type: impl Into<String>) -> SpanBuilder {
         SpanBuilder::new(
             self.clone(),
@@ -46,16 +49,20 @@ impl Client {
             SpanKind::Span,
             span_type.into(),
         )
+        .place(Some(Location::caller()))
     }
 
     /// A model call inside the current span, or in a trace of its own where there is none.
+    #[track_caller]
     pub fn llm(&self, name: impl Into<String>) -> SpanBuilder {
         self.span("llm").name(name)
     }
 
     /// A tool call inside the current span, or in a trace of its own where there is none.
+    #[track_caller]
     pub fn tool(&self, name: impl Into<String>) -> ToolBuilder {
         ToolBuilder::new(self.clone(), context::current(), name.into())
+            .place(Some(Location::caller()))
     }
 
     /// Records explicit feedback on a trace that is not at hand. For one that is, see [`Trace::feedback`].

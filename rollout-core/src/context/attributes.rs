@@ -16,13 +16,15 @@ use serde_json::Value;
 use super::{BaggageKeys, Carried};
 use crate::capture::{KeyMatcher, Words, to_json};
 use crate::client::Settings;
-use crate::span::record::{Field, PutField};
+use crate::span::record::{Field, PutField, said_here};
 use crate::span::start::put_entry;
 
 /// A scope that holds nothing yet.
 ///
 /// What begins inside it, traces and spans alike, carries its user, session, conversation, tags and metadata. Scopes
 /// nest: the inner user, session and conversation win, tags are united, metadata is merged by key and the inner wins.
+/// What a span or trace says of itself, in its attribute or builder, is innermost of all. Users of TraceRoot know this
+/// as `using_attributes`.
 ///
 /// ```
 /// rollout_core::attributes()
@@ -44,9 +46,26 @@ pub struct AttributesScope {
     conversation_id: Option<String>,
     tags: Vec<String>,
     metadata: BTreeMap<String, Value>,
+    /// Nothing of the scopes around it holds inside.
+    clears: bool,
 }
 
 impl AttributesScope {
+    /// Forgets all that the scopes around this one say, and what was said on this one before.
+    ///
+    /// ```
+    /// # rollout_core::attributes().user_id("cus_123").in_scope(|| {
+    /// // Housekeeping in the middle of a request is for nobody.
+    /// rollout_core::attributes().clear().tags(["housekeeping"]).in_scope(|| { /* … */ });
+    /// # });
+    /// ```
+    pub fn clear(self) -> Self {
+        Self {
+            clears: true,
+            ..Self::default()
+        }
+    }
+
     /// Whom it is for.
     pub fn user_id(mut self, id: impl Into<String>) -> Self {
         self.user_id = Some(id.into());
@@ -164,6 +183,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     fn inside(outer: Option<&Self>, inner: AttributesScope) -> Self {
+        let outer = outer.filter(|_| !inner.clears);
         let mut merged = outer.map(|outer| outer.merged.clone()).unwrap_or_default();
         merged.user_id = inner.user_id.or(merged.user_id);
         merged.session_id = inner.session_id.or(merged.session_id);
@@ -188,7 +208,7 @@ impl AttributesScope {
             session_id,
             conversation_id,
             tags: carried.tags,
-            metadata: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -268,20 +288,22 @@ pub(crate) fn any_scope() -> bool {
     USED.load(Ordering::Relaxed)
 }
 
-/// Adds the fields of the scope that this thread is in.
+/// Adds the fields of the scope that this thread is in to those of a start. They come after what another process has
+/// said, and before what is said of the start itself: the last one wins.
 #[inline(always)]
-pub(crate) fn append_scope(payload: &mut Words) {
+pub(crate) fn put_scope(payload: &mut Words) {
     if any_scope() {
-        append_scope_of_thread(payload);
+        put_scope_of_thread(payload);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn append_scope_of_thread(payload: &mut Words) {
+fn put_scope_of_thread(payload: &mut Words) {
     let _ = SCOPE.try_with(|scope| {
         if let Some(scope) = &*scope.borrow() {
-            payload.extend_from_slice(&scope.payload);
+            let at = said_here(payload);
+            payload.insert(at, &scope.payload);
         }
     });
 }

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use attributes::{AttributesGuard, AttributesScope, WithAttributes, attributes};
-pub(crate) use attributes::{any_scope, append_scope, scope_of_thread};
+pub(crate) use attributes::{any_scope, put_scope, scope_of_thread};
 pub use propagate::{AsParent, Carrier, ParseTraceparentError, SpanContext, extract, inject};
 pub(crate) use propagate::{BAGGAGE_NAMES, BaggageKeys, Carried, Luggage, percent_decoded};
 pub(crate) use surroundings::Surroundings;

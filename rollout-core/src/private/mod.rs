@@ -9,7 +9,7 @@ pub use self::dispatch::{
 };
 pub use crate::clock::Stopwatch;
 pub use crate::context::AsParent;
-pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Output};
+pub use crate::recordable::{Argument, Attribute, DebugArgument, DebugOutput, Metadata, Output};
 pub use crate::site::{Named, SiteText};
 pub use crate::span::{
     Async, Begin, Begins, Boxed, Carrier, Carries, CarriesNothing, End, Entered, Flushed,

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use super::opened::{BY_HAND, Opened, fresh_trace, pack, put_link, start_branch, unwinding};
+use super::opened::{Opened, fresh_trace, pack, put_link, start_branch, unwinding};
 use super::record::{EndStatus, Field, PutField, RecordKind, WITH_LATER, WITH_TRACE};
 use super::start::{End, Start};
 use crate::capture::Words;
 use crate::client::Settings;
 use crate::clock;
 use crate::context::{
-    Context, ROOT, SAMPLED, SpanContext, Thread, UNSAMPLED, append_scope, with_thread,
+    Context, ROOT, SAMPLED, SpanContext, Thread, UNSAMPLED, put_scope, with_thread,
 };
 use crate::queue::Record;
+use crate::site::CallSite;
 
 /// Opens a trace by hand, linked to the one in `outer`.
 pub(crate) fn open_trace(
     client: u32,
+    site: &'static CallSite,
     outer: Context,
     start: impl FnOnce(&mut Start<'_>),
 ) -> Option<Opened> {
@@ -30,14 +32,15 @@ pub(crate) fn open_trace(
             ..context
         };
         put_link(&mut thread.payload, outer);
-        append_scope(&mut thread.payload);
-        push_start(thread, RecordKind::TraceStart, context, 0)
+        put_scope(&mut thread.payload);
+        push_start(thread, site, RecordKind::TraceStart, context, 0)
     })
 }
 
 /// Opens a span by hand below a parent that is elsewhere.
 pub(crate) fn open_branch(
     client: u32,
+    site: &'static CallSite,
     kind: RecordKind,
     parent: &SpanContext,
     start: impl FnOnce(&mut Start<'_>),
@@ -46,13 +49,14 @@ pub(crate) fn open_branch(
         if parent.is_sampled() {
             fill(thread, start);
         }
-        start_branch(thread, kind, parent, &BY_HAND)
+        start_branch(thread, kind, parent, site)
     })
 }
 
 /// Opens a span by hand under `outer`, as the root of a trace of its own where that has none.
 pub(crate) fn open_span(
     client: u32,
+    site: &'static CallSite,
     kind: RecordKind,
     outer: Context,
     start: impl FnOnce(&mut Start<'_>),
@@ -84,16 +88,22 @@ pub(crate) fn open_span(
             0 => 0,
             _ => pack(thread, context.trace, None),
         };
-        append_scope(&mut thread.payload);
+        put_scope(&mut thread.payload);
         let context = Context {
             flags: context.flags | luggage,
             ..context
         };
-        push_start(thread, kind, context, outer.span)
+        push_start(thread, site, kind, context, outer.span)
     })
 }
 
-fn push_start(thread: &mut Thread, kind: RecordKind, context: Context, parent: u64) -> Opened {
+fn push_start(
+    thread: &mut Thread,
+    site: &'static CallSite,
+    kind: RecordKind,
+    context: Context,
+    parent: u64,
+) -> Opened {
     let at = clock::now();
     thread.push(Record {
         kind: kind as u8,
@@ -108,7 +118,7 @@ fn push_start(thread: &mut Thread, kind: RecordKind, context: Context, parent: u
         parent,
         start: at,
         at,
-        site: 0,
+        site: site.id,
     });
     Opened {
         context: Context {
@@ -117,7 +127,7 @@ fn push_start(thread: &mut Thread, kind: RecordKind, context: Context, parent: u
         },
         parent,
         start: at,
-        site: &BY_HAND,
+        site,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Spans that are opened by hand.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +21,7 @@ use crate::client::{Client, Settings};
 use crate::context::{AsParent, Context, Restore, SpanContext};
 use crate::event::Usage;
 use crate::id::{SpanId, TraceId};
+use crate::site::{CallSite, Place};
 
 /// The text of a stream that is kept for its preview, in bytes: twice what is shown, so that a key that begins before
 /// the preview does is seen whole by those who mask it.
@@ -43,8 +45,10 @@ pub struct SpanBuilder {
     stream: bool,
     input: Option<Value>,
     attributes: Vec<(String, Value)>,
+    metadata: Vec<(String, Value)>,
     tags: Vec<String>,
     parent: Option<SpanContext>,
+    place: Option<Place>,
 }
 
 /// Which pair of events a span is told by.
@@ -67,9 +71,18 @@ impl SpanBuilder {
             stream: false,
             input: None,
             attributes: Vec::new(),
+            metadata: Vec::new(),
             tags: Vec::new(),
             parent: None,
+            place: None,
         }
+    }
+
+    /// Where in the program it is opened, for who opens spans in the name of somebody else.
+    #[doc(hidden)]
+    pub fn place(mut self, place: Option<&'static Location<'static>>) -> Self {
+        self.place = place;
+        self
     }
 
     /// The span that it is below, mostly one of another process: then it is a span of that one's trace. Where there is
@@ -115,6 +128,12 @@ impl SpanBuilder {
         self
     }
 
+    /// One entry of metadata. A value that cannot be serialized leaves a marker in its place.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
+        self.metadata.push((key.into(), to_json(&value)));
+        self
+    }
+
     /// One tag.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
@@ -155,14 +174,17 @@ impl SpanBuilder {
             for (key, value) in &self.attributes {
                 start.attribute(key, value);
             }
+            for (key, value) in &self.metadata {
+                start.metadata(key, value);
+            }
             for tag in &self.tags {
                 start.tag(tag);
             }
         };
-        let client = self.client.id();
+        let (client, site) = (self.client.id(), CallSite::by_hand(self.place));
         let opened = match &parent {
-            Some(parent) => emit::open_branch(client, kind, parent, fill),
-            None => emit::open_span(client, kind, self.outer, fill),
+            Some(parent) => emit::open_branch(client, site, kind, parent, fill),
+            None => emit::open_span(client, site, kind, self.outer, fill),
         };
         let span = Span {
             client: self.client,
@@ -354,6 +376,7 @@ impl Span {
     }
 
     /// A span inside this one.
+    #[track_caller]
     pub fn span(&self, span_type: impl Into<String>) -> SpanBuilder {
         SpanBuilder::new(
             self.client.clone(),
@@ -361,16 +384,20 @@ impl Span {
             SpanKind::Span,
             span_type.into(),
         )
+        .place(Some(Location::caller()))
     }
 
     /// A model call inside this span.
+    #[track_caller]
     pub fn llm(&self, name: impl Into<String>) -> SpanBuilder {
         self.span("llm").name(name)
     }
 
     /// A tool call inside this span.
+    #[track_caller]
     pub fn tool(&self, name: impl Into<String>) -> ToolBuilder {
         ToolBuilder::new(self.client.clone(), self.context(), name.into())
+            .place(Some(Location::caller()))
     }
 
     /// Records what goes in, in place of what was recorded before.

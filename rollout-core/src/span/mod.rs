@@ -14,6 +14,7 @@ mod later;
 mod opened;
 mod opening;
 mod outcome;
+mod parameters;
 mod propagate;
 pub(crate) mod record;
 mod recorder;

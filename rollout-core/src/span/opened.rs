@@ -8,7 +8,7 @@ use crate::capture::Words;
 use crate::clock::{self, Ticks};
 use crate::context::{
     self, BRANCH, Carried, Context, INHERITED, Luggage, ROOT, SAMPLED, SpanContext, Thread,
-    UNSAMPLED, UNWINDING, any_scope, append_scope, with_live_thread, with_thread,
+    UNSAMPLED, UNWINDING, any_scope, put_scope, with_live_thread, with_thread,
     with_torn_down_thread,
 };
 use crate::queue::Record;
@@ -183,7 +183,7 @@ fn start_span(
     trace: u128,
     parent: u64,
 ) -> (u64, Ticks) {
-    append_scope(&mut thread.payload);
+    put_scope(&mut thread.payload);
     let record = begin_record(thread, site, trace, parent);
     thread.push_open(record);
     (record.span, record.at)
@@ -247,7 +247,7 @@ fn start_trace(
 ) -> Opened {
     let luggage = pack(thread, context.trace, None);
     put_link(&mut thread.payload, outer);
-    append_scope(&mut thread.payload);
+    put_scope(&mut thread.payload);
     let bare = site.kind == Kind::Trace;
     let span = if bare { 0 } else { thread.span_id() };
     let at = clock::now();
@@ -323,7 +323,7 @@ pub(crate) fn start_branch(
         thread.discard();
         return Opened::unsampled(outer);
     }
-    append_scope(&mut thread.payload);
+    put_scope(&mut thread.payload);
     let span = thread.span_id();
     let at = clock::now();
     thread.push(Record {

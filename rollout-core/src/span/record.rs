@@ -144,13 +144,16 @@ pub(crate) enum Field {
     /// As `InputCut`, of `Content` and of `Value`.
     ContentCut = 37,
     ValueCut = 38,
-    /// Nothing: the parent is in another process, or was said to be elsewhere, so that the trace began there.
+    /// The parent is in another process, or was said to be elsewhere, so that the trace began there. 8 bytes: how many
+    /// words after it tell what came along with the trace.
     Branch = 39,
+    /// Nothing: of the names that a span's records repeat, what comes after this is a change.
+    Changed = 40,
 }
 
 impl Field {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Field; 39] = [
+        const ALL: [Field; 40] = [
             Field::Name,
             Field::Type,
             Field::Input,
@@ -190,6 +193,7 @@ impl Field {
             Field::ContentCut,
             Field::ValueCut,
             Field::Branch,
+            Field::Changed,
         ];
         ALL.get(usize::from(byte).checked_sub(1)?).copied()
     }
@@ -236,6 +240,17 @@ impl PutField for Words {
             *opening |= header(0, 0, length as u32);
         }
         length
+    }
+}
+
+/// Where in the payload of a start that what came along with the trace ends, and what is said here begins.
+pub(crate) fn said_here(payload: &[u64]) -> usize {
+    match payload {
+        [opening, came_along, rest @ ..] if *opening as u8 == Field::Branch as u8 => {
+            let came_along = usize::try_from(*came_along).unwrap_or(usize::MAX);
+            2 + came_along.min(rest.len())
+        }
+        _ => 0,
     }
 }
 

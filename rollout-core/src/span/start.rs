@@ -133,11 +133,13 @@ impl<'a> Start<'a> {
     pub fn parent(&mut self, parent: Option<SpanContext>) {
         if let Some(parent) = parent {
             let keys = self.settings.baggage;
-            let payload = self.payload();
-            payload.put(Field::Branch, &[]);
+            let mut came_along = Words::new();
             if let Some(carried) = parent.carried() {
-                carried.put(keys, payload);
+                carried.put(keys, &mut came_along);
             }
+            let payload = self.payload();
+            payload.put(Field::Branch, &(came_along.len() as u64).to_le_bytes());
+            payload.extend_from_slice(&came_along);
             self.found(Some(parent));
         }
     }
@@ -158,6 +160,12 @@ impl<'a> Start<'a> {
     pub fn attribute<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         let settings = self.settings;
         put_entry(self.payload(), settings, Field::Attribute, key, value);
+    }
+
+    /// An entry of metadata; its value is bounded like an argument.
+    pub fn metadata<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        let settings = self.settings;
+        put_entry(self.payload(), settings, Field::Metadata, key, value);
     }
 
     /// A tag.

@@ -1,6 +1,7 @@
 //! Tool calls that are opened by hand.
 
 use std::ops::Deref;
+use std::panic::Location;
 
 use serde::Serialize;
 
@@ -20,6 +21,12 @@ impl ToolBuilder {
         Self(SpanBuilder::new(client, outer, kind, "tool".into()).name(name))
     }
 
+    /// As [`SpanBuilder::place`].
+    #[doc(hidden)]
+    pub fn place(self, place: Option<&'static Location<'static>>) -> Self {
+        Self(self.0.place(place))
+    }
+
     /// The id that the model gave the call.
     pub fn tool_call_id(self, id: impl Into<String>) -> Self {
         Self(self.0.tool_call_id(id.into()))
@@ -33,6 +40,16 @@ impl ToolBuilder {
     /// One attribute.
     pub fn attribute(self, key: impl Into<String>, value: impl Serialize) -> Self {
         Self(self.0.attribute(key, value))
+    }
+
+    /// One entry of metadata. A value that cannot be serialized leaves a marker in its place.
+    pub fn metadata(self, key: impl Into<String>, value: impl Serialize) -> Self {
+        Self(self.0.metadata(key, value))
+    }
+
+    /// One tag.
+    pub fn tag(self, tag: impl Into<String>) -> Self {
+        Self(self.0.tag(tag))
     }
 
     /// The span that it is below, mostly one of another process: see [`SpanBuilder::parent`].

@@ -1,6 +1,7 @@
 //! Traces that are opened by hand.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -20,6 +21,7 @@ use crate::client::Client;
 use crate::context::{self, AsParent, Context, Restore, SpanContext};
 use crate::event::Message;
 use crate::id::TraceId;
+use crate::site::{CallSite, Place};
 
 /// The type of a trace that is a span of one that began elsewhere.
 const BRANCH_TYPE: &str = "span";
@@ -34,10 +36,11 @@ pub struct TraceBuilder {
     input: Option<Value>,
     attributes: Vec<(String, Value)>,
     parent: Option<SpanContext>,
+    place: Place,
 }
 
 impl TraceBuilder {
-    pub(crate) fn new(client: Client, name: String) -> Self {
+    pub(crate) fn new(client: Client, name: String, place: Place) -> Self {
         Self {
             client,
             name,
@@ -45,6 +48,7 @@ impl TraceBuilder {
             input: None,
             attributes: Vec::new(),
             parent: None,
+            place,
         }
     }
 
@@ -121,6 +125,7 @@ impl TraceBuilder {
         let outer = context::current();
         let name = self.name;
         let (client, parent) = (self.client.id(), self.parent);
+        let site = CallSite::by_hand(Some(self.place));
         let fill = |start: &mut Start<'_>| {
             start.parent(parent.clone());
             if let Some(input) = &self.input {
@@ -136,8 +141,8 @@ impl TraceBuilder {
             start.trace(&self.update);
         };
         let opened = match &parent {
-            Some(parent) => emit::open_branch(client, RecordKind::SpanStart, parent, fill),
-            None => emit::open_trace(client, outer, fill),
+            Some(parent) => emit::open_branch(client, site, RecordKind::SpanStart, parent, fill),
+            None => emit::open_trace(client, site, outer, fill),
         };
         Trace {
             client: self.client,
@@ -255,6 +260,7 @@ impl Trace {
     }
 
     /// A span of this trace: inside the current span if that is one of its own, else at the top.
+    #[track_caller]
     pub fn span(&self, span_type: impl Into<String>) -> SpanBuilder {
         SpanBuilder::new(
             self.client.clone(),
@@ -262,16 +268,20 @@ impl Trace {
             SpanKind::Span,
             span_type.into(),
         )
+        .place(Some(Location::caller()))
     }
 
     /// A model call of this trace.
+    #[track_caller]
     pub fn llm(&self, name: impl Into<String>) -> SpanBuilder {
         self.span("llm").name(name)
     }
 
     /// A tool call of this trace.
+    #[track_caller]
     pub fn tool(&self, name: impl Into<String>) -> ToolBuilder {
         ToolBuilder::new(self.client.clone(), self.context(), name.into())
+            .place(Some(Location::caller()))
     }
 
     /// Records a message of the conversation.

@@ -3,13 +3,31 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::parameters::attribute_of;
 use super::record::{Field, PutField};
 use super::start::{put_entry, put_value};
 use crate::capture::{Words, to_json};
 use crate::client::Settings;
 use crate::event::Usage;
 
-/// Changes to a span. What is not set stays as it was; usage is merged field by field.
+/// The attribute of what was sent to a model, where the input of the span is something else.
+const PROMPT: &str = "rollout.prompt";
+
+/// Changes to a span. What is not set stays as it was; usage is merged field by field, metadata by key, tags are united.
+///
+/// ```
+/// use rollout_core::{SpanUpdate, update_current_span};
+/// use serde_json::json;
+///
+/// // Inside of a function that calls a model of one's own.
+/// update_current_span(
+///     SpanUpdate::new()
+///         .model("gpt-4o")
+///         .model_parameters(json!({ "temperature": 0.7, "max_tokens": 1024 }))
+///         .prompt(json!([{ "role": "user", "content": "hello" }]))
+///         .cost(0.0123),
+/// );
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use = "an update does nothing until it is applied"]
 pub struct SpanUpdate {
@@ -22,6 +40,7 @@ pub struct SpanUpdate {
     usage: Option<Usage>,
     preview: Option<String>,
     temperature: Option<f64>,
+    prompt: Option<Value>,
     attributes: Vec<(String, Value)>,
     tags: Vec<String>,
     metadata: Vec<(String, Value)>,
@@ -33,7 +52,7 @@ impl SpanUpdate {
         Self::default()
     }
 
-    /// A new name.
+    /// A new name, for this and all that is told of the span from now on. That of a root span is its trace's too.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -63,6 +82,31 @@ impl SpanUpdate {
         self
     }
 
+    /// The options that the model was called with: a map, whose members are named as in the provider's API. Those that
+    /// are known by other names too (`max_tokens`, `maxOutputTokens`) become attributes of one name each
+    /// (`gen_ai.request.max_tokens`).
+    pub fn model_parameters(mut self, parameters: impl Serialize) -> Self {
+        match to_json(&parameters) {
+            Value::Object(parameters) => {
+                for (name, value) in parameters {
+                    if name == "temperature" {
+                        self.temperature = value.as_f64().or(self.temperature);
+                    }
+                    self.attributes.push((attribute_of(&name), value));
+                }
+            }
+            other => self.attributes.push((attribute_of("parameters"), other)),
+        }
+        self
+    }
+
+    /// What was sent to the model, mostly messages, where that is not the span's input: a function's input are its
+    /// arguments. Not recorded where inputs are not.
+    pub fn prompt(mut self, prompt: impl Serialize) -> Self {
+        self.prompt = Some(to_json(&prompt));
+        self
+    }
+
     /// The input, in place of what was captured.
     pub fn input(mut self, input: impl Serialize) -> Self {
         self.input = Some(to_json(&input));
@@ -77,7 +121,13 @@ impl SpanUpdate {
 
     /// Tokens and cost.
     pub fn usage(mut self, usage: Usage) -> Self {
-        self.usage = Some(usage);
+        self.usage.get_or_insert_default().merge(usage);
+        self
+    }
+
+    /// What the call has cost, in US dollars: it goes before what is reckoned from its tokens.
+    pub fn cost(mut self, usd: f64) -> Self {
+        self.usage.get_or_insert_default().cost_usd = Some(usd);
         self
     }
 
@@ -100,6 +150,16 @@ impl SpanUpdate {
         self
     }
 
+    /// Tags, in addition to those there are.
+    pub fn tags<I>(mut self, tags: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
     /// One entry of metadata.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
         self.metadata.push((key.into(), to_json(&value)));
@@ -107,15 +167,16 @@ impl SpanUpdate {
     }
 
     pub(crate) fn put(&self, payload: &mut Words, settings: &Settings) {
-        put_texts(
-            payload,
-            &[
-                (Field::Name, &self.name),
-                (Field::Model, &self.model),
-                (Field::Provider, &self.provider),
-                (Field::ToolCallId, &self.tool_call_id),
-            ],
-        );
+        let names = [
+            (Field::Name, &self.name),
+            (Field::Model, &self.model),
+            (Field::Provider, &self.provider),
+            (Field::ToolCallId, &self.tool_call_id),
+        ];
+        if names.iter().any(|(_, name)| name.is_some()) {
+            payload.put(Field::Changed, &[]);
+            put_texts(payload, &names);
+        }
         if let Some(input) = self.input.as_ref().filter(|_| settings.capture_input) {
             put_value(
                 payload,
@@ -142,6 +203,9 @@ impl SpanUpdate {
         }
         if let Some(temperature) = self.temperature.as_ref().filter(|t| t.is_finite()) {
             put_value(payload, settings, Field::Temperature, None, temperature);
+        }
+        if let Some(prompt) = self.prompt.as_ref().filter(|_| settings.capture_input) {
+            put_entry(payload, settings, Field::Attribute, PROMPT, prompt);
         }
         for (key, value) in &self.attributes {
             put_entry(payload, settings, Field::Attribute, key, value);
@@ -195,6 +259,16 @@ impl TraceUpdate {
     /// One tag more.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
+        self
+    }
+
+    /// Tags, in addition to those there are.
+    pub fn tags<I>(mut self, tags: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.tags.extend(tags.into_iter().map(Into::into));
         self
     }
 

@@ -48,11 +48,10 @@ fn take(event: &Value, trace: &mut CapturedTrace, spans: &mut Spans) {
         trace.context = context.clone();
     }
     let mut attributes = map(event, "attributes");
-    for tag in strings(attributes.remove("rollout.trace.tags")) {
-        if !trace.tags.contains(&tag) {
-            trace.tags.push(tag);
-        }
-    }
+    unite(
+        &mut trace.tags,
+        strings(attributes.remove("rollout.trace.tags")),
+    );
     if let Some(Value::Object(metadata)) = attributes.remove("rollout.trace.metadata") {
         trace.metadata.extend(metadata);
     }
@@ -61,7 +60,7 @@ fn take(event: &Value, trace: &mut CapturedTrace, spans: &mut Spans) {
     attributes.remove("rollout.ns");
     match event["event_type"].as_str().unwrap_or_default() {
         "trace.start" | "trace.end" => {
-            trace.tags.extend(tags);
+            unite(&mut trace.tags, tags);
             if let Some(Value::Object(metadata)) = metadata {
                 trace.metadata.extend(metadata);
             }
@@ -89,14 +88,23 @@ fn take(event: &Value, trace: &mut CapturedTrace, spans: &mut Spans) {
                     trace.name = text(event, "name").unwrap_or_default();
                 }
                 let span = spans.get(id, event);
-                span.tags.extend(tags);
-                if let Some(metadata) = metadata {
-                    span.attributes.insert("rollout.metadata".into(), metadata);
+                unite(&mut span.tags, tags);
+                if let Some(Value::Object(metadata)) = metadata {
+                    span.metadata.extend(metadata);
                 }
                 take_span(event, attributes, span);
             }
         }
         _ => trace.moments.push(event.clone()),
+    }
+}
+
+/// Tags, each once.
+fn unite(tags: &mut Vec<String>, more: Vec<String>) {
+    for tag in more {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
     }
 }
 

@@ -161,6 +161,8 @@ pub struct CapturedSpan {
     pub attributes: serde_json::Map<String, Value>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Its metadata.
+    pub metadata: serde_json::Map<String, Value>,
     /// The wire's sections `model`, `usage` and `tool`, where they say anything.
     pub model: Value,
     /// Tokens and cost.

@@ -79,7 +79,7 @@ impl Exchange {
             unknown(host, path);
             return None;
         };
-        let mut builder = builder(target.api.operation())?;
+        let mut builder = builder(target.api.operation(), None)?;
         builder = builder.provider(calls.provider.as_deref().unwrap_or(target.provider));
         if let Some(model) = &target.model {
             builder = builder.model(model);

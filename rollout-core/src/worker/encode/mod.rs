@@ -24,7 +24,7 @@ pub(crate) use masks::Masks;
 use orphans::Orphans;
 use sites::Sites;
 use time::TimeText;
-use trace::{TraceState, Traces};
+use trace::{Changes, TraceState, Traces, changes_of};
 
 use crate::client::Later;
 use crate::clock::{self, Wall};
@@ -82,6 +82,8 @@ struct Draft<'a> {
     mark: bool,
     /// It starts the topmost span here of a trace that began elsewhere.
     branch: bool,
+    /// What its span is called by now.
+    changes: Option<Changes>,
 }
 
 /// What became of a record.
@@ -111,6 +113,11 @@ impl Draft<'_> {
     }
 
     fn text(&self, wanted: Field) -> Option<&str> {
+        if let Some(changed) = self.changes.as_ref().and_then(|c| c.get(wanted))
+            && !changes_of(self).any(|(field, _)| field == wanted)
+        {
+            return Some(changed);
+        }
         self.field(wanted)
             .and_then(|bytes| str::from_utf8(bytes).ok())
     }
@@ -211,6 +218,7 @@ impl Encoder {
                 custom: None,
                 mark: true,
                 branch: false,
+                changes: None,
             };
             self.line(RecordKind::TraceUpdate, &draft, out);
             said += 1;
@@ -267,6 +275,7 @@ impl Encoder {
             custom: None,
             mark: false,
             branch: false,
+            changes: None,
         };
         if let Some(members) = draft.field(Field::Members) {
             draft.custom = Some(Custom::of(members, &self.masks));
@@ -286,7 +295,14 @@ impl Encoder {
                     self.traces.tool_started(record.span, id);
                 }
             }
+            RecordKind::SpanUpdate => {
+                self.traces.changed(record.span, &draft);
+                draft.changes = self.traces.changes(record.span);
+            }
+            RecordKind::StreamEnd => draft.changes = self.traces.changes(record.span),
+            RecordKind::SpanEnd => draft.changes = self.traces.last_changes(record.span),
             RecordKind::ToolResult => {
+                draft.changes = self.traces.last_changes(record.span);
                 let started = self.traces.tool_ended(record.span);
                 let said = draft.text(Field::ToolCallId).map(str::to_owned);
                 draft.tool_call_id = said.or(started);
@@ -391,8 +407,10 @@ impl Encoder {
             if record.span != 0 {
                 match (draft.text(Field::Type), said) {
                     (Some(said), _) => event.text("span_type", said, limit::TYPE),
-                    (None, Some(said)) => event.json("span_type", &said.span_type),
-                    (None, None) => {}
+                    (None, Some(said)) if !said.site.span_type.is_empty() => {
+                        event.json("span_type", &said.span_type);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -437,8 +455,10 @@ impl Encoder {
         if named {
             match (draft.text(Field::Name), said) {
                 (Some(said), _) => event.text("name", said, limit::NAME),
-                (None, Some(said)) => event.json("name", &said.name),
-                (None, None) => {}
+                (None, Some(said)) if !said.site.name.is_empty() => {
+                    event.json("name", &said.name);
+                }
+                _ => {}
             }
         }
         let resource = &self.resource;

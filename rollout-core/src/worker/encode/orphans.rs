@@ -65,7 +65,7 @@ impl Orphans {
             log::debug!(
                 "rollout: {} at {}:{} began a trace of its own while another one was under way; if it belongs there, \
                  carry the span along: `rollout::spawn`, `in_current_span`",
-                site.name,
+                draft.name().unwrap_or(site.name),
                 site.file,
                 site.line
             );
@@ -75,7 +75,7 @@ impl Orphans {
 
 /// A span that begins a trace because there is none. Agents and the requests to a server begin theirs on purpose.
 fn begins_by_itself(draft: &Draft<'_>) -> bool {
-    let on_purpose = match draft.site {
+    let on_purpose = match draft.site.filter(|site| !site.is_by_hand()) {
         Some(site) => matches!(site.kind, Kind::Agent | Kind::Trace),
         None => draft.span_type() == Some("server"),
     };

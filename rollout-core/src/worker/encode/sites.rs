@@ -25,8 +25,10 @@ impl Said {
         let mut code = b"\"code.file.path\":".to_vec();
         json_string(site.file, &mut code);
         code.extend_from_slice(format!(",\"code.line.number\":{}", site.line).as_bytes());
-        code.extend_from_slice(b",\"code.function.name\":");
-        json_string(&format!("{}::{}", site.module, site.function), &mut code);
+        if !site.is_by_hand() {
+            code.extend_from_slice(b",\"code.function.name\":");
+            json_string(&format!("{}::{}", site.module, site.function), &mut code);
+        }
         Self {
             site,
             name,

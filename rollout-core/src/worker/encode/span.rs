@@ -78,7 +78,7 @@ pub(super) fn attributes(
             mask,
         );
     } else {
-        for (key, value) in entries(draft, Field::Attribute) {
+        for (key, value) in merged(draft, Field::Attribute) {
             attributes.captured(key, value);
         }
         // Of the trace itself, where there is no event of that.
@@ -169,19 +169,17 @@ fn lists(
     metadata_key: &'static str,
     mask: &Masks,
 ) {
-    let mut tags = draft
-        .fields()
-        .filter(|(field, _)| *field == Field::Tag)
-        .peekable();
-    if tags.peek().is_some() {
-        list(
-            attributes.plain_key(tags_key),
-            tags.map(|(_, text)| text),
-            mask,
-        );
+    let mut tags: Vec<&[u8]> = Vec::new();
+    for (field, tag) in draft.fields() {
+        if field == Field::Tag && !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if !tags.is_empty() {
+        list(attributes.plain_key(tags_key), tags.into_iter(), mask);
     }
     attributes.object(metadata_key, |metadata| {
-        for (key, value) in entries(draft, Field::Metadata) {
+        for (key, value) in merged(draft, Field::Metadata) {
             metadata.captured(key, value);
         }
     });
@@ -201,6 +199,18 @@ pub(super) fn entries<'a>(
             let key = words.bytes(length)?;
             Some((str::from_utf8(key).ok()?, words.rest()))
         })
+}
+
+/// The same, each key once: what was said last.
+fn merged<'a>(draft: &'a Draft<'_>, wanted: Field) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    entries(draft, wanted)
+        .enumerate()
+        .filter(move |(index, (key, _))| {
+            !entries(draft, wanted)
+                .skip(index + 1)
+                .any(|(later, _)| later == *key)
+        })
+        .map(|(_, entry)| entry)
 }
 
 fn link(bytes: &[u8]) -> Option<(u128, u64)> {

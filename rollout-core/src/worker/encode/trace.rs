@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::event::Object;
+use super::{Draft, Field};
 use crate::clock::Ticks;
 use crate::stats::DropReason;
 
@@ -57,6 +58,37 @@ impl TraceState {
     }
 }
 
+/// What a span is called and what it calls, as updates have said it: an end that only repeats what was said at the
+/// start goes behind.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Changes(Vec<(Field, String)>);
+
+impl Changes {
+    fn set(&mut self, field: Field, text: &str) {
+        self.0.retain(|(known, _)| *known != field);
+        self.0.push((field, text.to_owned()));
+    }
+
+    pub(super) fn get(&self, field: Field) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| *known == field);
+        found.map(|(_, text)| text.as_str())
+    }
+}
+
+/// The names that a record changes, and does not only repeat.
+pub(super) fn changes_of<'a>(draft: &'a Draft<'_>) -> impl Iterator<Item = (Field, &'a [u8])> {
+    let named = |field| {
+        matches!(
+            field,
+            Field::Name | Field::Model | Field::Provider | Field::ToolCallId
+        )
+    };
+    draft
+        .fields()
+        .skip_while(|(field, _)| *field != Field::Changed)
+        .filter(move |(field, _)| named(*field))
+}
+
 /// Trace ids are random already.
 #[derive(Default)]
 pub(super) struct IdHasher(u64);
@@ -84,6 +116,8 @@ pub(super) struct Traces {
     clock: u64,
     /// The ids that models gave to tool calls that are under way, by their spans.
     tool_calls: HashMap<u64, String>,
+    /// Spans that are under way and are called otherwise than when they began.
+    changes: HashMap<u64, Changes>,
 }
 
 impl Traces {
@@ -117,6 +151,35 @@ impl Traces {
     /// The id of a tool call that ends.
     pub(super) fn tool_ended(&mut self, span: u64) -> Option<String> {
         self.tool_calls.remove(&span)
+    }
+
+    /// Takes in what an update of a span changes.
+    pub(super) fn changed(&mut self, span: u64, draft: &Draft<'_>) {
+        let mut changes = changes_of(draft).peekable();
+        if changes.peek().is_none() {
+            return;
+        }
+        if self.changes.len() >= MOST && !self.changes.contains_key(&span) {
+            // So many at once are spans whose ends were lost.
+            self.changes.clear();
+        }
+        let known = self.changes.entry(span).or_default();
+        for (field, bytes) in changes {
+            known.set(field, &String::from_utf8_lossy(bytes));
+        }
+    }
+
+    /// What was changed of a span so far.
+    pub(super) fn changes(&self, span: u64) -> Option<Changes> {
+        self.changes.get(&span).cloned()
+    }
+
+    /// The same of a span that ends.
+    pub(super) fn last_changes(&mut self, span: u64) -> Option<Changes> {
+        if self.changes.is_empty() {
+            return None;
+        }
+        self.changes.remove(&span)
     }
 
     #[cold]

@@ -29,6 +29,7 @@ impl Served {
         };
         let mut builder = client
             .span("server")
+            .place(None)
             .parent(caller)
             .name(name)
             .attribute("http.request.method", method)

@@ -1,0 +1,6 @@
+#[rollout::observe(metadata = { "feature": "chat" })]
+fn run() {}
+
+fn main() {
+    run();
+}

@@ -1,0 +1,8 @@
+struct Tier;
+
+#[rollout::observe(metadata(tier = Tier))]
+fn run() {}
+
+fn main() {
+    run();
+}

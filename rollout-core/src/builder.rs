@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, ExporterKind, Given, Mask, SpoolKind};
+use crate::config::{Config, ExporterKind, Given, Keep, Mask, SpoolKind};
 use crate::error::ConfigError;
 use crate::export::Exporter;
 use crate::processor::{Processors, SpanProcessor};
@@ -165,6 +165,51 @@ impl Builder {
     /// The share of traces that is recorded, from 0 to 1.
     pub fn sample_rate(self, rate: f64) -> Self {
         self.text("sample_rate", rate.to_string())
+    }
+
+    /// The share of the recorded traces that exporters get, from 0 to 1, decided when a trace is over: those that
+    /// [`export_keep`](Builder::export_keep) names, and of the others so many, chosen by a hash of their id, so that all
+    /// processes agree. The spool, and so `local`, keeps everything.
+    ///
+    /// A trace waits in memory until it is decided, at most an eighth of `max_queue_bytes` for all of an exporter: at
+    /// that bound the oldest is sent, and so is one that is not over after ten minutes.
+    pub fn export_sample_rate(self, rate: f64) -> Self {
+        self.export_rate(&rate.to_string())
+    }
+
+    /// The same for one exporter, by its name.
+    pub fn export_sample_rate_of(self, exporter: &str, rate: f64) -> Self {
+        self.export_rate(&format!("{exporter}={rate}"))
+    }
+
+    fn export_rate(self, part: &str) -> Self {
+        let key = "export_sample_rate";
+        let of = |part: &str| part.split_once('=').map(|(name, _)| name.to_owned());
+        let before = self.texts.get(key).cloned().unwrap_or_default();
+        let mut parts: Vec<&str> = before.split(',').filter(|p| !p.is_empty()).collect();
+        // What is said again goes before what was said.
+        parts.retain(|known| of(known) != of(part));
+        parts.push(part);
+        self.text(key, parts.join(","))
+    }
+
+    /// Which traces exporters get, whatever their share is; without this, those that failed or were judged.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use rollout_core::Keep;
+    ///
+    /// let builder = rollout_core::builder()
+    ///     .export_sample_rate(0.1)
+    ///     .export_keep([Keep::Failed, Keep::Slow(Duration::from_secs(5)), Keep::Cost(0.05)]);
+    /// ```
+    pub fn export_keep(self, rules: impl IntoIterator<Item = Keep>) -> Self {
+        let rules: Vec<_> = rules.into_iter().map(|rule| rule.to_string()).collect();
+        let none = rules.is_empty().then_some("none");
+        self.text(
+            "export_keep",
+            none.map_or_else(|| rules.join(","), str::to_owned),
+        )
     }
 
     /// The longest that an event waits for its batch to fill, from 1 ms to an hour.

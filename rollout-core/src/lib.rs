@@ -76,7 +76,7 @@ pub use crate::{
         identify_user, init, shutdown, signal, update_current_span, update_current_trace, user,
     },
     config::secret::Secret,
-    config::{Config, ExporterKind, Mask, SpoolKind},
+    config::{Config, ExporterKind, Keep, Mask, ParseKeepError, SpoolKind},
     context::{
         AsParent, AttributesGuard, AttributesScope, Carrier, ParseTraceparentError, SpanContext,
         WithAttributes, attributes, extract, inject,

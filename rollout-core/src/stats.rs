@@ -123,6 +123,9 @@ pub struct ExporterStats {
     pub delivered: u64,
     /// Of these, events that an earlier process had left in its spool.
     pub adopted: u64,
+    /// Events that it was not given, because their traces are none of those that `export_keep` and
+    /// `export_sample_rate` leave it. They are not lost: the spool had them.
+    pub sampled_out: u64,
     /// Events that the other side refused.
     pub rejected: u64,
     /// The same by the other side's code.
@@ -287,7 +290,7 @@ impl Counters {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {
-    /// Events that every exporter has handed over; with `local` alone, those in the spool.
+    /// Events that every exporter has handed over, or was not to get; with `local` alone, those in the spool.
     pub delivered: u64,
     /// Events in the spool that at least one exporter has yet to hand over. On disk they are
     /// sent later, by this process or the next one.

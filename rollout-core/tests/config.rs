@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rollout_core::{Config, ConfigError, ExporterKind, IntegrationError, Secret, SpoolKind};
+use rollout_core::{Config, ConfigError, ExporterKind, IntegrationError, Keep, Secret, SpoolKind};
 
 fn shown(config: Result<Config, ConfigError>) -> String {
     match config {
@@ -530,6 +530,60 @@ fn variables_of_traceroot_are_the_environment() {
         ("ROLLOUT_DISABLED", "false"),
     ];
     assert_has(&resolved(&switched_off), &["enabled: false"]);
+}
+
+#[test]
+fn what_exporters_get_is_said_in_words() {
+    let said = resolved(&[
+        ("ROLLOUT_EXPORT_SAMPLE_RATE", "0.1, langfuse = 1,otlp=0.5"),
+        (
+            "ROLLOUT_EXPORT_KEEP",
+            "failed, slow:200ms, slow:2m,cost: 0.05, scored:0.5,failed",
+        ),
+    ]);
+    assert_has(
+        &said,
+        &[
+            r#"all: 0.1, of: [("langfuse", 1.0), ("otlp", 0.5)]"#,
+            "export_keep: [Failed, Slow(200ms), Slow(120s), Cost(0.05), ScoredAtMost(0.5)]",
+        ],
+    );
+    let default = resolved(&[]);
+    assert_has(&default, &["all: 1.0, of: []", "[Failed, Scored]"]);
+    let none = resolved(&[("ROLLOUT_EXPORT_KEEP", "none")]);
+    assert_has(&none, &["export_keep: []"]);
+    for (variable, bad) in [
+        ("ROLLOUT_EXPORT_SAMPLE_RATE", "1.5"),
+        ("ROLLOUT_EXPORT_SAMPLE_RATE", "0.1,0.2"),
+        ("ROLLOUT_EXPORT_SAMPLE_RATE", "http=0.1,http=0.2"),
+        ("ROLLOUT_EXPORT_SAMPLE_RATE", "http="),
+        ("ROLLOUT_EXPORT_SAMPLE_RATE", "=1"),
+        ("ROLLOUT_EXPORT_KEEP", "slow"),
+        ("ROLLOUT_EXPORT_KEEP", "slow:-1s"),
+        ("ROLLOUT_EXPORT_KEEP", "cost:NaN"),
+        ("ROLLOUT_EXPORT_KEEP", "failed:1"),
+        ("ROLLOUT_EXPORT_KEEP", "all"),
+    ] {
+        let refused = resolved(&[(variable, bad)]);
+        assert_has(
+            &refused,
+            &["ERROR", variable, &format!("{bad:?}"), "allowed: "],
+        );
+    }
+    // What is said again goes before what was said.
+    let config = rollout_core::builder()
+        .export_sample_rate(0.5)
+        .export_sample_rate_of("http", 0.3)
+        .export_sample_rate(0.25)
+        .export_keep([])
+        .config()
+        .unwrap();
+    let rates = ["http", "otlp"].map(|name| config.export_sample_rate_of(name));
+    assert_eq!(rates, [0.3, 0.25]);
+    assert_eq!(config.export_keep(), []);
+    let keep: Keep = "slow:1500ms".parse().unwrap();
+    assert_eq!(keep.to_string(), "slow:1.5");
+    assert!("slow".parse::<Keep>().is_err());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 pub(crate) mod env;
 mod file;
 mod integration;
+mod keep;
 mod otlp;
 pub(crate) mod secret;
 mod setting;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::keep::ExportRates;
+pub use self::keep::{Keep, ParseKeepError};
 pub(crate) use self::otlp::OtlpSettings;
 use self::secret::Secret;
 use self::setting::{SETTINGS, Setting};
@@ -97,6 +100,8 @@ pub struct Config {
     deployment: Option<String>,
     release: Option<String>,
     sample_rate: f64,
+    export_rates: ExportRates,
+    export_keep: Vec<Keep>,
     flush_interval: Duration,
     flush_at: usize,
     timeout: Duration,
@@ -274,6 +279,8 @@ impl Config {
             deployment: None,
             release: None,
             sample_rate: 0.0,
+            export_rates: ExportRates::everything(),
+            export_keep: Vec::new(),
             flush_interval: Duration::ZERO,
             flush_at: 0,
             timeout: Duration::ZERO,
@@ -373,6 +380,16 @@ impl Config {
     /// The share of traces that is recorded, from 0 to 1.
     pub fn sample_rate(&self) -> f64 {
         self.sample_rate
+    }
+
+    /// The share of the recorded traces that an exporter gets beside those that a rule keeps, from 0 to 1.
+    pub fn export_sample_rate_of(&self, exporter: &str) -> f64 {
+        self.export_rates.of(exporter)
+    }
+
+    /// Which traces exporters get, whatever their share is.
+    pub fn export_keep(&self) -> &[Keep] {
+        &self.export_keep
     }
 
     /// The longest that an event waits for its batch to fill.
@@ -519,6 +536,8 @@ impl fmt::Debug for Config {
             .field("deployment", &self.deployment)
             .field("release", &self.release)
             .field("sample_rate", &self.sample_rate)
+            .field("export_rates", &self.export_rates)
+            .field("export_keep", &self.export_keep)
             .field("flush_interval", &self.flush_interval)
             .field("flush_at", &self.flush_at)
             .field("timeout", &self.timeout)

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::keep::{self, ExportRates, Keep};
 use super::secret::{REDACTED, Secret};
 use super::{Config, ExporterKind, SpoolKind, integration, otlp};
 use crate::context::BAGGAGE_NAMES;
@@ -61,6 +62,8 @@ enum Kind {
     },
     Folder(fn(&mut Config) -> &mut PathBuf),
     Fraction(fn(&mut Config) -> &mut f64),
+    Rates(fn(&mut Config) -> &mut ExportRates),
+    Keep(fn(&mut Config) -> &mut Vec<Keep>),
     Seconds {
         range: RangeInclusive<f64>,
         to: fn(&mut Config) -> &mut Duration,
@@ -144,6 +147,8 @@ impl Setting {
             Kind::Word { known, .. } => known.join(" or "),
             Kind::Folder(_) => "a path".into(),
             Kind::Fraction(_) => "a number from 0 to 1".into(),
+            Kind::Rates(_) => keep::RATES_ALLOWED.into(),
+            Kind::Keep(_) => keep::ALLOWED.into(),
             Kind::Seconds { range, .. } => {
                 format!("seconds from {} to {}", range.start(), range.end())
             }
@@ -204,6 +209,8 @@ impl Setting {
             Kind::Fraction(to) => {
                 *to(config) = number(text, &(0.0..=1.0)).ok_or_else(refused)?;
             }
+            Kind::Rates(to) => *to(config) = ExportRates::parse(text).ok_or_else(refused)?,
+            Kind::Keep(to) => *to(config) = keep::rules(text).ok_or_else(refused)?,
             Kind::Seconds { range, to } => {
                 let seconds = number(text, range).ok_or_else(refused)?;
                 *to(config) = Duration::from_secs_f64(seconds);
@@ -515,6 +522,23 @@ pub(super) static SETTINGS: &[Setting] = &[
         "1.0",
         Kind::Fraction(|c| &mut c.sample_rate),
         "The share of traces that is recorded, decided by trace id, so that all processes agree."
+    ),
+    setting!(
+        "export_sample_rate",
+        ["ROLLOUT_EXPORT_SAMPLE_RATE"],
+        "1.0",
+        Kind::Rates(|c| &mut c.export_rates),
+        "The share of the recorded traces that exporters get, decided by a hash of the trace id when a trace is \
+         over, beside those that `export_keep` names. The spool, and so `local`, keeps everything; `console` shows \
+         everything."
+    ),
+    setting!(
+        "export_keep",
+        ["ROLLOUT_EXPORT_KEEP"],
+        "failed,scored",
+        Kind::Keep(|c| &mut c.export_keep),
+        "Which traces exporters get whatever their share is: those with an error in them, those that took so long or \
+         cost so much, and those that were judged while they ran, or judged at most so good."
     ),
     setting!(
         "flush_interval",

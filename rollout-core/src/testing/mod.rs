@@ -87,6 +87,7 @@ fn start() -> (Client, MemoryExporter) {
         .exporters([])
         .exporter(Box::new(memory.clone()))
         .sample_rate(1.0)
+        .export_sample_rate(1.0)
         .capture_input(true)
         .capture_output(true)
         .debug(false)

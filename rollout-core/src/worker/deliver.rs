@@ -5,6 +5,7 @@
 
 mod back_off;
 mod runner;
+mod tail;
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
@@ -78,6 +79,8 @@ struct Status {
     has_backlog: bool,
     /// Whether it needs something of ours that is not over.
     needs: bool,
+    /// Events of ours of which it is not decided whether it gets them.
+    undecided: u64,
     /// Events of this client that the other side refused.
     refused: u64,
 }
@@ -111,6 +114,7 @@ impl Delivery {
                 stopped: None,
                 has_backlog: false,
                 needs: false,
+                undecided: 0,
                 refused: 0,
             });
             runners.push((name, reader, exporter));
@@ -304,10 +308,11 @@ impl Shared {
         self.progressed();
     }
 
-    fn set_needs(&self, reader: usize, needs: bool) {
+    fn set_needs(&self, reader: usize, needs: bool, undecided: u64) {
         let mut statuses = self.statuses();
         if let Some(status) = statuses.iter_mut().find(|s| s.reader == reader) {
             status.needs = needs;
+            status.undecided = undecided;
         }
     }
 
@@ -406,7 +411,8 @@ impl Shared {
         let before = self.counters.lost_before_spool();
         let spool = self.spool();
         let total = spool.events();
-        let waiting = statuses.iter().map(|s| spool.waiting(s.reader)).max();
+        let waiting = |s: &Status| spool.waiting(s.reader) + s.undecided;
+        let waiting = statuses.iter().map(waiting).max();
         // What the spool itself has said may take the place of what is lost.
         let spooled = waiting.unwrap_or(0).min(total - spool.lost().min(total));
         let refused = statuses.iter().map(|s| s.refused).max().unwrap_or(0);

@@ -1,5 +1,7 @@
 //! One exporter's task: reads the spool, makes batches, hands them over, moves on.
 
+mod sampled;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
 use super::back_off::BackOff;
+use super::tail::TailSampler;
 use super::{Shared, Signal};
 use crate::config::Config;
 use crate::error::ExportError;
@@ -47,6 +50,8 @@ pub(super) struct Runner {
     name: String,
     reader: usize,
     exporter: Box<dyn Exporter>,
+    /// Decides what it gets, if that is not everything.
+    sampler: Option<TailSampler>,
     pace: Pace,
     back_off: BackOff,
     /// Since when there is something of our own to send.
@@ -80,6 +85,8 @@ enum Due {
     Own,
     /// What will not end any more, because we do.
     Rest,
+    /// What has waited too long for its end.
+    Late,
     Backlog,
 }
 
@@ -127,6 +134,7 @@ impl Runner {
     ) -> Self {
         Self {
             signal: shared.signal.subscribe(),
+            sampler: TailSampler::of(&shared.config, &name),
             shared,
             name,
             reader,
@@ -157,6 +165,7 @@ impl Runner {
             let step = match self.next_due().await {
                 Due::Own => self.send_own().await,
                 Due::Rest => self.send_rest().await,
+                Due::Late => self.send_late().await,
                 Due::Backlog => self.send_backlog().await,
             };
             if let Err(stopped) = step {
@@ -196,6 +205,9 @@ impl Runner {
             }
             if now >= self.look_for_backlog {
                 self.find_backlog();
+                if self.has_late() {
+                    return Due::Late;
+                }
                 continue;
             }
             // Either way it is looked at again; the sender lives as long as `shared`.
@@ -224,11 +236,11 @@ impl Runner {
             let batch = Batch::from_lines(&chunk.lines)
                 .of_writer(writer.clone())
                 .numbered(chunk.number, false);
-            self.hand_over(batch, false).await?;
-            let needed = self.exporter.needs_from(writer.as_deref());
+            self.pass_on(writer.as_ref(), batch, false).await?;
+            let needed = self.needed(writer.as_ref());
             self.needs = needed.is_some();
             self.shared.spool().advance(self.reader, needed);
-            self.shared.set_needs(self.reader, self.needs);
+            self.tell_needs(writer.as_ref());
         }
         self.shared.progressed();
         Ok(())
@@ -236,11 +248,14 @@ impl Runner {
 
     async fn send_rest(&mut self) -> Result<(), Stopped> {
         let writer = self.shared.spool().writer();
-        self.tell_gone(writer.as_deref().unwrap_or_default())
-            .await?;
+        self.decide_rest(writer.as_ref()).await?;
+        if self.exporter.needs_from(writer.as_deref()).is_some() {
+            self.tell_gone(writer.as_deref().unwrap_or_default())
+                .await?;
+        }
         self.needs = false;
         self.shared.spool().hold(self.reader, None);
-        self.shared.set_needs(self.reader, false);
+        self.tell_needs(writer.as_ref());
         self.shared.progressed();
         Ok(())
     }
@@ -259,8 +274,8 @@ impl Runner {
                 let batch = Batch::from_lines(&found.lines)
                     .of_writer(writer.clone())
                     .numbered(chunk.number, chunk.again);
-                self.hand_over(batch, true).await?;
-                let needed = self.exporter.needs_from(writer.as_deref());
+                self.pass_on(writer.as_ref(), batch, true).await?;
+                let needed = self.needed(writer.as_ref());
                 if let Some(backlog) = self.backlog.front_mut() {
                     if let Err(error) = backlog.advance(needed) {
                         log::debug!("rollout: cannot write the cursor of {}: {error}", self.name);
@@ -270,7 +285,9 @@ impl Runner {
                 return Ok(());
             }
             Ok(None) => {
-                if let Some(writer) = backlog.writer() {
+                let writer = backlog.writer();
+                self.decide_rest(writer.as_ref()).await?;
+                if let Some(writer) = writer {
                     self.tell_gone(&writer).await?;
                 }
                 if let Some(backlog) = self.backlog.pop_front() {

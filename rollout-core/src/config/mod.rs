@@ -494,7 +494,7 @@ fn lookup(
             continue;
         };
         match &found {
-            Some((first, known)) if *known != value && !setting.first_wins => {
+            Some((first, known)) if *known != value => {
                 return Err(ConfigError::new(
                     *name,
                     Some(&setting.shown(&value)),

@@ -25,9 +25,7 @@ pub(super) struct Setting {
     pub(super) key: &'static str,
     /// Its environment variables, which are one and the same setting.
     pub(super) variables: &'static [&'static str],
-    /// Whether an earlier variable goes before a later one, instead of contradicting it.
-    pub(super) first_wins: bool,
-    /// Variables of others that mean the same: asked one after the other, where none of its own is set.
+    /// Variables of others, or more general ones, that mean the same: asked one after the other, where none of its own is set.
     pub(super) foreign: &'static [&'static str],
     /// What holds when nobody says anything; blank: nothing.
     pub(super) default: &'static str,
@@ -367,7 +365,6 @@ macro_rules! setting {
         Setting {
             key: $key,
             variables: &[$($variable),+],
-            first_wins: false,
             foreign: &[$($($foreign),+)?],
             default: $default,
             default_in_words: $words,
@@ -375,16 +372,6 @@ macro_rules! setting {
             kind: $kind,
         }
     };
-}
-
-impl Setting {
-    /// The same, where an earlier variable goes before a later one.
-    const fn first_wins(self) -> Self {
-        Self {
-            first_wins: true,
-            ..self
-        }
-    }
 }
 
 /// Every setting there is.
@@ -693,16 +680,15 @@ pub(super) static SETTINGS: &[Setting] = &[
     ),
     setting!(
         "otlp_headers",
-        ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"],
+        ["OTEL_EXPORTER_OTLP_TRACES_HEADERS"; "OTEL_EXPORTER_OTLP_HEADERS"],
         "",
         Kind::Headers(|c| &mut c.otlp.headers),
         "What goes along with every request of the exporter `otlp`: `Authorization=Bearer%20KEY`, or \
          `x-mlflow-experiment-id=0` for MLflow."
-    )
-    .first_wins(),
+    ),
     setting!(
         "otlp_timeout",
-        ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"],
+        ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"; "OTEL_EXPORTER_OTLP_TIMEOUT"],
         "",
         Some("`timeout`"),
         Kind::Milliseconds {
@@ -710,30 +696,27 @@ pub(super) static SETTINGS: &[Setting] = &[
             to: |c| &mut c.otlp.timeout
         },
         "How long one of its requests may take, in milliseconds."
-    )
-    .first_wins(),
+    ),
     setting!(
         "otlp_compression",
-        ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
+        ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"; "OTEL_EXPORTER_OTLP_COMPRESSION"],
         "gzip",
         Kind::Word {
             known: &["gzip", "none"],
             to: |c| &mut c.otlp.compression
         },
         "How its bodies are compressed."
-    )
-    .first_wins(),
+    ),
     setting!(
         "otlp_protocol",
-        ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+        ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"; "OTEL_EXPORTER_OTLP_PROTOCOL"],
         "http/protobuf",
         Kind::Word {
             known: &["http/protobuf"],
             to: |c| &mut c.otlp.protocol
         },
         "What it speaks. There is nothing to choose; collectors take it on port 4318, and `grpc` on 4317."
-    )
-    .first_wins(),
+    ),
     setting!(
         "otel_service_name",
         ["OTEL_SERVICE_NAME"],

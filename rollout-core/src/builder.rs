@@ -9,6 +9,7 @@ use crate::config::{Config, ExporterKind, Given, Keep, Mask, SpoolKind};
 use crate::error::ConfigError;
 use crate::export::Exporter;
 use crate::processor::{Processors, SpanProcessor};
+use crate::run::Phase;
 
 /// Configures a client. What is not set here comes from the environment, then from
 /// `rollout.toml`, then from the defaults; [`Config::reference`] lists them all.
@@ -275,6 +276,31 @@ impl Builder {
     /// The commit that the program was built from.
     pub fn git_ref(self, commit: impl Into<String>) -> Self {
         self.text("git_ref", commit)
+    }
+
+    /// The project's name, at most 200 characters; see [`run`](crate::run).
+    pub fn project(self, name: impl Into<String>) -> Self {
+        self.text("project", name)
+    }
+
+    /// The run that rollouts belong to, at most 200 characters; see [`run`](crate::run).
+    pub fn run_id(self, id: impl Into<String>) -> Self {
+        self.text("run_id", id)
+    }
+
+    /// What that run is for.
+    pub fn phase(self, phase: Phase) -> Self {
+        self.text("phase", phase.as_str())
+    }
+
+    /// The address of the run registry, such as `http://127.0.0.1:4747`; see [`run`](crate::run).
+    pub fn registry_url(self, address: impl Into<String>) -> Self {
+        self.text("registry_url", address)
+    }
+
+    /// The bearer key of the run registry.
+    pub fn registry_key(self, key: impl Into<String>) -> Self {
+        self.text("registry_key", key)
     }
 
     /// Takes SIGTERM and Ctrl-C: the program ends when what is recorded is delivered, or after 5 s, with 128 and the

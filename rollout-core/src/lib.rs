@@ -48,6 +48,8 @@ mod queue;
 #[cfg(feature = "runtime")]
 pub mod recordable;
 #[cfg(feature = "runtime")]
+pub mod run;
+#[cfg(feature = "runtime")]
 mod site;
 #[cfg(feature = "runtime")]
 mod span;

@@ -22,6 +22,7 @@ use self::secret::Secret;
 use self::setting::{SETTINGS, Setting};
 use crate::error::ConfigError;
 use crate::git;
+use crate::run::{self, Phase};
 
 /// Where events go when there is a key and no address.
 const HOSTED: &str = "https://app.rollout.work";
@@ -56,6 +57,8 @@ pub enum ExporterKind {
     Langfuse,
     /// The same to TraceRoot.
     TraceRoot,
+    /// Tells a run registry of the runs, steps and datapoints that rollouts are of; chosen by its address.
+    Registry,
 }
 
 impl ExporterKind {
@@ -68,6 +71,7 @@ impl ExporterKind {
             Self::Otlp => "otlp",
             Self::Langfuse => "langfuse",
             Self::TraceRoot => "traceroot",
+            Self::Registry => "registry",
         }
     }
 
@@ -114,6 +118,11 @@ pub struct Config {
     baggage: Vec<&'static str>,
     git_repo: Option<String>,
     git_ref: Option<String>,
+    project: Option<String>,
+    run_id: Option<String>,
+    phase: Option<Phase>,
+    registry_url: Option<String>,
+    registry_key: Option<Secret<String>>,
     debug: bool,
     drain_on_signals: bool,
     otlp: OtlpSettings,
@@ -218,6 +227,23 @@ impl Config {
                 self.exporters.push(ExporterKind::Local);
             }
         }
+        if self.registry_url.is_some() && !self.exports_to(ExporterKind::Registry) {
+            self.exporters.push(ExporterKind::Registry);
+        }
+        if self.exports_to(ExporterKind::Registry) && self.registry_url.is_none() {
+            return Err(ConfigError::new(
+                "exporters",
+                Some("registry"),
+                "needs an address: set KESTREL_API_URL",
+            ));
+        }
+        if cfg!(not(feature = "http")) && self.registry_url.is_some() {
+            return Err(ConfigError::new(
+                "registry_url",
+                self.registry_url.as_deref(),
+                "this program was built without the cargo feature `http` of rollout",
+            ));
+        }
         if self.debug && !self.exports_to(ExporterKind::Console) {
             self.exporters.push(ExporterKind::Console);
         }
@@ -244,6 +270,11 @@ impl Config {
             of_otlp.clone()?;
         }
         self.git_repo = self.git_repo.take().map(git::said).transpose()?;
+        if self.phase == Some(Phase::Prod)
+            && let Some(run) = &self.run_id
+        {
+            run::agree("run_id", run, self.project())?;
+        }
         if self.enabled && (self.git_repo.is_none() || self.git_ref.is_none()) {
             let found = git::find()?;
             self.git_repo = self.git_repo.take().or(found.repo);
@@ -259,6 +290,11 @@ impl Config {
         let problem =
             format!("{why}this program was built without the cargo feature `otlp` of rollout");
         Err(ConfigError::new("exporters", Some(kind.as_str()), problem))
+    }
+
+    /// Nothing is recorded.
+    pub(crate) fn off() -> Self {
+        Self::unset()
     }
 
     /// What the list of settings fills in.
@@ -293,6 +329,11 @@ impl Config {
             baggage: Vec::new(),
             git_repo: None,
             git_ref: None,
+            project: None,
+            run_id: None,
+            phase: None,
+            registry_url: None,
+            registry_key: None,
             debug: false,
             drain_on_signals: false,
             otlp: OtlpSettings::default(),
@@ -453,6 +494,32 @@ impl Config {
         self.git_ref.as_deref()
     }
 
+    /// The project's name: what is set, else the service's, else the agent's.
+    pub fn project(&self) -> Option<&str> {
+        let name = self.project.as_deref().or(self.service_name.as_deref());
+        name.or(self.agent_name.as_deref())
+    }
+
+    /// The run that rollouts belong to, where nothing else is said.
+    pub fn run_id(&self) -> Option<&str> {
+        self.run_id.as_deref()
+    }
+
+    /// What that run is for.
+    pub fn phase(&self) -> Option<Phase> {
+        self.phase
+    }
+
+    /// The address of the run registry, without slashes after it.
+    pub fn registry_url(&self) -> Option<&str> {
+        self.registry_url.as_deref()
+    }
+
+    /// The bearer key of the run registry.
+    pub fn registry_key(&self) -> Option<&Secret<String>> {
+        self.registry_key.as_ref()
+    }
+
     /// Whether signals that end the program wait until what is recorded is delivered.
     pub fn drain_on_signals(&self) -> bool {
         self.drain_on_signals
@@ -550,6 +617,11 @@ impl fmt::Debug for Config {
             .field("baggage", &self.baggage)
             .field("git_repo", &self.git_repo)
             .field("git_ref", &self.git_ref)
+            .field("project", &self.project)
+            .field("run_id", &self.run_id)
+            .field("phase", &self.phase)
+            .field("registry_url", &self.registry_url)
+            .field("registry_key", &self.registry_key)
             .field("debug", &self.debug)
             .field("drain_on_signals", &self.drain_on_signals)
             .field("otlp", &self.otlp)

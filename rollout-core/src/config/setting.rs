@@ -14,6 +14,7 @@ use super::secret::{REDACTED, Secret};
 use super::{Config, ExporterKind, SpoolKind, integration, otlp};
 use crate::context::BAGGAGE_NAMES;
 use crate::error::IntegrationError;
+use crate::run::Phase;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -77,6 +78,7 @@ enum Kind {
     Spool(fn(&mut Config) -> &mut SpoolKind),
     Exporters(fn(&mut Config) -> &mut Vec<ExporterKind>),
     Integrations(fn(&mut Config) -> &mut Vec<&'static str>),
+    Phase(fn(&mut Config) -> &mut Option<Phase>),
     /// A list of these.
     Names {
         known: &'static [&'static str],
@@ -160,9 +162,10 @@ impl Setting {
             ),
             Kind::Spool(_) => "disk or memory".into(),
             Kind::Exporters(_) => "a list, with commas, of local, http, console, otlp, langfuse, \
-                                   traceroot"
+                                   traceroot, registry"
                 .into(),
             Kind::Integrations(_) => format!("a list, with commas, of {}", integration::names()),
+            Kind::Phase(_) => "train, eval or prod".into(),
             Kind::Names { known, .. } => format!("a list, with commas, of {}", known.join(", ")),
         }
     }
@@ -228,6 +231,7 @@ impl Setting {
                     _ => return Err(refused().into()),
                 }
             }
+            Kind::Phase(to) => *to(config) = Some(text.parse().map_err(|_| refused())?),
             Kind::Exporters(to) => *to(config) = exporters(text, &refused())?,
             Kind::Names { known, to } => {
                 *to(config) = names(text, known).ok_or_else(refused)?;
@@ -310,6 +314,7 @@ fn exporters(text: &str, refused: &str) -> Result<Vec<ExporterKind>, String> {
             "local" => ExporterKind::Local,
             "http" => ExporterKind::Http,
             "console" => ExporterKind::Console,
+            "registry" => ExporterKind::Registry,
             "otlp" => ExporterKind::Otlp,
             "langfuse" => ExporterKind::Langfuse,
             "traceroot" => ExporterKind::TraceRoot,
@@ -646,6 +651,50 @@ pub(super) static SETTINGS: &[Setting] = &[
             to: |c| &mut c.git_ref
         },
         "The commit that the program was built from."
+    ),
+    setting!(
+        "project",
+        ["ROLLOUT_PROJECT"],
+        "",
+        Some("the service's name, else the agent's"),
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.project
+        },
+        "The project's name, which is the run id of rollouts in `prod`."
+    ),
+    setting!(
+        "run_id",
+        ["ROLLOUT_RUN_ID"],
+        "",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.run_id
+        },
+        "The run that rollouts belong to, as far as they do not say so themselves: unique per run, \
+         and in `prod` the project's name."
+    ),
+    setting!(
+        "phase",
+        ["ROLLOUT_PHASE"],
+        "",
+        Kind::Phase(|c| &mut c.phase),
+        "What that run is for."
+    ),
+    setting!(
+        "registry_url",
+        ["KESTREL_API_URL"],
+        "",
+        Kind::Url(|c| &mut c.registry_url),
+        "The address of the run registry, which is told of the runs, steps and datapoints that \
+         rollouts are of: `PUT` below `/v1/runs` and `/v1/datapoints`. `rollout serve` is one."
+    ),
+    setting!(
+        "registry_key",
+        ["KESTREL_API_KEY"],
+        "",
+        Kind::Key(|c| &mut c.registry_key),
+        "The bearer key of the run registry."
     ),
     setting!(
         "debug",

@@ -39,10 +39,12 @@ pub(crate) const UNWINDING: u32 = 1 << 3;
 pub(crate) const BRANCH: u32 = 1 << 4;
 /// The trace's id is known to be random.
 pub(crate) const RANDOM: u32 = 1 << 5;
+/// The trace is a rollout: what would begin a trace of its own elsewhere is a span of it.
+pub(crate) const ROLLOUT: u32 = 1 << 6;
 /// Where what came with the trace is kept.
 pub(crate) const LUGGAGE: u32 = 0xffff << 16;
 /// What is true of all of a trace.
-pub(crate) const INHERITED: u32 = SAMPLED | UNSAMPLED | RANDOM | LUGGAGE;
+pub(crate) const INHERITED: u32 = SAMPLED | UNSAMPLED | RANDOM | ROLLOUT | LUGGAGE;
 
 impl Context {
     /// Nowhere.

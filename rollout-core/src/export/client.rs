@@ -14,7 +14,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use crate::config::secret::REDACTED;
+use crate::config::secret::{REDACTED, Secret};
 use crate::error::ExportError;
 
 /// The longest answer that is read.
@@ -96,6 +96,22 @@ impl Answer {
             self.status.to_string()
         } else {
             format!("{}: {text}", self.status)
+        }
+    }
+
+    /// What a refusal means to an API of ours, whose key the setting `variable` gives.
+    pub(super) fn refusal(&self, key: Option<&Secret<String>>, variable: &str) -> ExportError {
+        let reason = self.reason(key.map(|key| key.as_str()));
+        let (status, after) = (self.status.as_u16(), self.after);
+        let code = format!("http_{status}");
+        match status {
+            408 | 425 | 429 | 500..=599 => ExportError::Retry { after, reason },
+            413 => ExportError::TooLarge { reason },
+            400 | 422 => ExportError::Invalid { code, reason },
+            401 | 403 => ExportError::Stop {
+                reason: format!("{reason}; check {variable}"),
+            },
+            _ => ExportError::Rejected { code, reason },
         }
     }
 }

@@ -118,18 +118,7 @@ impl HttpExporter {
     }
 
     fn refusal(&self, answer: &Answer) -> ExportError {
-        let reason = answer.reason(self.key.iter().map(|key| key.as_str()));
-        let (status, after) = (answer.status.as_u16(), answer.after);
-        let code = format!("http_{status}");
-        match status {
-            408 | 425 | 429 | 500..=599 => ExportError::Retry { after, reason },
-            413 => ExportError::TooLarge { reason },
-            400 | 422 => ExportError::Invalid { code, reason },
-            401 | 403 => ExportError::Stop {
-                reason: format!("{reason}; check ROLLOUT_API_KEY"),
-            },
-            _ => ExportError::Rejected { code, reason },
-        }
+        answer.refusal(self.key.as_ref(), "ROLLOUT_API_KEY")
     }
 }
 

@@ -14,6 +14,8 @@ mod http;
 mod memory;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(feature = "http")]
+mod registry;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -138,6 +140,12 @@ pub(crate) fn all(
             // Refused where the configuration is resolved.
             #[cfg(not(feature = "http"))]
             ExporterKind::Http => {}
+            #[cfg(feature = "http")]
+            ExporterKind::Registry => {
+                exporters.push(Box::new(registry::RegistryExporter::new(config)?));
+            }
+            #[cfg(not(feature = "http"))]
+            ExporterKind::Registry => {}
             ExporterKind::Console => exporters.push(Box::new(ConsoleExporter::new())),
             #[cfg(feature = "otlp")]
             ExporterKind::Otlp | ExporterKind::Langfuse | ExporterKind::TraceRoot => {

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::opened::{Opened, fresh_trace, pack, put_link, start_branch, unwinding};
+use super::opened::{Opened, fresh_trace, pack, put_link, start_branch, trace_of, unwinding};
 use super::record::{EndStatus, Field, PutField, RecordKind, WITH_LATER, WITH_TRACE};
 use super::start::{End, Start};
 use crate::capture::Words;
 use crate::client::Settings;
 use crate::clock;
 use crate::context::{
-    Context, ROOT, SAMPLED, SpanContext, Thread, UNSAMPLED, put_scope, with_thread,
+    Context, ROLLOUT, ROOT, SAMPLED, SpanContext, Thread, UNSAMPLED, put_scope, with_thread,
 };
+use crate::id::TraceId;
 use crate::queue::Record;
 use crate::site::CallSite;
 
@@ -34,6 +35,34 @@ pub(crate) fn open_trace(
         put_link(&mut thread.payload, outer);
         put_scope(&mut thread.payload);
         push_start(thread, site, RecordKind::TraceStart, context, 0)
+    })
+}
+
+/// Opens the root span of a rollout, linked to the trace in `outer`: of a trace of its own, or of the one with this id.
+pub(crate) fn open_run(
+    client: u32,
+    site: &'static CallSite,
+    trace: Option<TraceId>,
+    outer: Context,
+    start: impl FnOnce(&mut Start<'_>),
+) -> Option<Opened> {
+    with_thread(client, |thread| {
+        let mut context = match trace {
+            Some(id) => trace_of(thread, id.to_u128()),
+            None => fresh_trace(thread),
+        };
+        context.flags |= ROLLOUT;
+        if context.flags & UNSAMPLED != 0 {
+            return Opened::unsampled(context);
+        }
+        fill(thread, start);
+        context.span = thread.span_id();
+        context.flags |= ROOT | pack(thread, context.trace, None);
+        if outer.trace != context.trace {
+            put_link(&mut thread.payload, outer);
+        }
+        put_scope(&mut thread.payload);
+        push_start(thread, site, RecordKind::SpanStart, context, 0)
     })
 }
 

@@ -30,6 +30,9 @@ const PREVIEW_BYTES: usize = 8 * 1024;
 /// The text of a stream that is kept as its output, in bytes.
 const STREAM_BYTES: usize = 64 * 1024;
 
+/// The type of the root span of a rollout.
+pub(crate) const ROLLOUT_TYPE: &str = "rollout";
+
 /// What a span by hand is opened with. It belongs to the handle it was made from; nothing happens before
 /// [`start`](SpanBuilder::start) or [`in_scope`](SpanBuilder::in_scope).
 #[derive(Debug)]
@@ -339,6 +342,28 @@ impl Span {
         }
     }
 
+    /// The root span of a rollout; where nothing could be opened in `outer`, nothing below it is recorded either.
+    pub(crate) fn of_run(
+        client: Client,
+        opened: Option<Opened>,
+        outer: Context,
+        name: String,
+    ) -> Self {
+        let names = Names {
+            name,
+            span_type: ROLLOUT_TYPE.to_owned(),
+            ..Names::default()
+        };
+        Self {
+            client,
+            opened: opened.unwrap_or(Opened::nothing(outer)),
+            names,
+            end_kind: Some(RecordKind::SpanEnd),
+            ended: AtomicBool::new(false),
+            pending: Mutex::default(),
+        }
+    }
+
     /// Its id; `None` where nothing is recorded.
     pub fn id(&self) -> Option<SpanId> {
         SpanId::from_u64(self.opened.context.span).filter(|_| self.opened.is_sampled())
@@ -367,6 +392,10 @@ impl Span {
 
     pub(crate) fn context(&self) -> Context {
         self.opened.context
+    }
+
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.opened
     }
 
     /// Runs `body` with this span as the current one. The span goes on after it.
@@ -514,7 +543,7 @@ impl Span {
         });
     }
 
-    fn close(&self, status: EndStatus, finish: impl FnOnce(&mut End<'_>)) {
+    pub(crate) fn close(&self, status: EndStatus, finish: impl FnOnce(&mut End<'_>)) {
         let Some((_, end_kind)) = self.take_end() else {
             return;
         };

@@ -52,5 +52,7 @@ pub use tool::{ToolBuilder, ToolCall};
 pub use trace::{Trace, TraceBuilder, TraceEnd};
 pub use update::{SpanUpdate, TraceUpdate};
 
-pub(crate) use emit::moment;
-pub(crate) use handle::SpanKind;
+pub(crate) use emit::{moment, open_run};
+pub(crate) use handle::{ROLLOUT_TYPE, SpanKind};
+pub(crate) use opened::status_of_drop;
+pub(crate) use trace::put_message;

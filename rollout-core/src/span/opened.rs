@@ -7,8 +7,8 @@ use super::start::{End, Start};
 use crate::capture::Words;
 use crate::clock::{self, Ticks};
 use crate::context::{
-    self, BRANCH, Carried, Context, INHERITED, Luggage, ROOT, SAMPLED, SpanContext, Thread,
-    UNSAMPLED, UNWINDING, any_scope, put_scope, with_live_thread, with_thread,
+    self, BRANCH, Carried, Context, INHERITED, Luggage, ROLLOUT, ROOT, SAMPLED, SpanContext,
+    Thread, UNSAMPLED, UNWINDING, any_scope, put_scope, with_live_thread, with_thread,
     with_torn_down_thread,
 };
 use crate::queue::Record;
@@ -105,7 +105,8 @@ pub(crate) fn open_with(
     if !site.plain && site.parented {
         return open_parented(site, outer, start);
     }
-    if outer.trace == 0 || (!site.plain && !site.join) {
+    let joins = site.plain || site.join || outer.flags & ROLLOUT != 0;
+    if outer.trace == 0 || !joins {
         return open_trace(site, outer, start);
     }
     if outer.flags & UNSAMPLED != 0 {
@@ -291,7 +292,8 @@ fn open_parented(
             let kind = start_kind(site);
             return Some(start_branch(thread, kind, &parent, site));
         }
-        let joins = outer.trace != 0 && (!site.begins_trace() || site.join);
+        let inside = site.join || outer.flags & ROLLOUT != 0;
+        let joins = outer.trace != 0 && (!site.begins_trace() || inside);
         if !joins {
             let context = fresh_trace(thread);
             if context.flags & UNSAMPLED != 0 {
@@ -370,6 +372,11 @@ pub(crate) fn pack(thread: &Thread, trace: u128, parent: Option<&SpanContext>) -
 /// A new trace of this client, sampled or not.
 pub(crate) fn fresh_trace(thread: &mut Thread) -> Context {
     let trace = thread.ids.u128(1..);
+    trace_of(thread, trace)
+}
+
+/// A trace of this client with a given id, sampled or not.
+pub(crate) fn trace_of(thread: &Thread, trace: u128) -> Context {
     Context {
         trace,
         span: 0,

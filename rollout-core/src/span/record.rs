@@ -149,11 +149,13 @@ pub(crate) enum Field {
     Branch = 39,
     /// Nothing: of the names that a span's records repeat, what comes after this is a change.
     Changed = 40,
+    /// Text: the span is a rollout's, and that is its run; empty where it belongs to none.
+    Run = 41,
 }
 
 impl Field {
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        const ALL: [Field; 40] = [
+        const ALL: [Field; 41] = [
             Field::Name,
             Field::Type,
             Field::Input,
@@ -194,6 +196,7 @@ impl Field {
             Field::ValueCut,
             Field::Branch,
             Field::Changed,
+            Field::Run,
         ];
         ALL.get(usize::from(byte).checked_sub(1)?).copied()
     }

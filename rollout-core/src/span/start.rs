@@ -282,6 +282,11 @@ impl<'a> End<'a> {
         }
     }
 
+    /// An attribute; its value is bounded like an argument.
+    pub(crate) fn attribute<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        put_entry(self.payload, self.settings, Field::Attribute, key, value);
+    }
+
     /// A status of the program's own.
     pub(crate) fn status(&mut self, status: &str) {
         self.payload.put(Field::Status, status.as_bytes());

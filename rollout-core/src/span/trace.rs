@@ -287,17 +287,7 @@ impl Trace {
     /// Records a message of the conversation.
     pub fn message(&self, message: Message) {
         self.moment(RecordKind::Message, |payload, settings| {
-            if let Some(role) = &message.role {
-                payload.put(Field::Role, role.as_bytes());
-            }
-            if let Some(id) = &message.tool_call_id {
-                payload.put(Field::ToolCallId, id.as_bytes());
-            }
-            if let Some(content) = &message.content {
-                let cut = Some(Field::ContentCut);
-                put_value(payload, settings, Field::Content, cut, content);
-            }
-            payload.put(Field::Internal, &[u8::from(message.is_internal)]);
+            put_message(payload, settings, &message);
         });
     }
 
@@ -417,6 +407,25 @@ impl Trace {
             emit::moment(context, kind, fill);
         }
     }
+}
+
+/// The fields of a message.
+pub(crate) fn put_message(
+    payload: &mut Words,
+    settings: &crate::client::Settings,
+    message: &Message,
+) {
+    if let Some(role) = &message.role {
+        payload.put(Field::Role, role.as_bytes());
+    }
+    if let Some(id) = &message.tool_call_id {
+        payload.put(Field::ToolCallId, id.as_bytes());
+    }
+    if let Some(content) = &message.content {
+        let cut = Some(Field::ContentCut);
+        put_value(payload, settings, Field::Content, cut, content);
+    }
+    payload.put(Field::Internal, &[u8::from(message.is_internal)]);
 }
 
 impl Drop for Trace {

@@ -9,6 +9,7 @@ mod digits;
 mod event;
 mod masks;
 mod orphans;
+mod run;
 mod sites;
 mod span;
 mod time;
@@ -22,6 +23,7 @@ use digits::{decimal, hex, hex_wide, six};
 use event::{Object, limit, put_text};
 pub(crate) use masks::Masks;
 use orphans::Orphans;
+use run::RunSums;
 use sites::Sites;
 use time::TimeText;
 use trace::{Changes, TraceState, Traces, changes_of};
@@ -239,7 +241,10 @@ impl Encoder {
     /// Appends the lines of a record to `out`.
     pub(crate) fn encode(&mut self, record: &Record, payload: &[u8], out: &mut Vec<u8>) -> Encoded {
         if record.flags & WITH_LATER == 0 {
-            return self.whole(record, payload, out);
+            return match self.traces.failure_of(record, payload) {
+                None => self.whole(record, payload, out),
+                Some(failed) => self.perhaps_failed(record, &failed, out),
+            };
         }
         let mut whole = payload.to_vec();
         for (_, number) in fields(payload).filter(|(field, _)| *field == Field::Later) {
@@ -247,12 +252,17 @@ impl Encoder {
             let words = self.later.run(number);
             whole.extend(words.iter().flat_map(|word| word.to_le_bytes()));
         }
+        self.perhaps_failed(record, &whole, out)
+    }
+
+    /// A record whose payload may say that it failed, whatever its status.
+    fn perhaps_failed(&mut self, record: &Record, whole: &[u8], out: &mut Vec<u8>) -> Encoded {
         let mut record = *record;
-        let failed = fields(&whole).any(|(field, _)| field == Field::ErrorType);
+        let failed = fields(whole).any(|(field, _)| field == Field::ErrorType);
         if failed && EndStatus::from_byte(record.status) == EndStatus::Ok {
             record.status = EndStatus::Error as u8;
         }
-        self.whole(&record, &whole, out)
+        self.whole(&record, whole, out)
     }
 
     /// The same of a record with nothing left to fill in.
@@ -378,6 +388,12 @@ impl Encoder {
         let mask = &self.masks;
         let said = self.sites.get(record.site, mask);
         let overlay = state.learn(kind, draft, mask);
+        if starts && draft.field(Field::Run).is_some() {
+            state.run.get_or_insert_default();
+        }
+        if let Some(run) = state.run.as_mut().filter(|_| !is_trace) {
+            run.learn(kind, draft, mask);
+        }
         let mut event = Object::begin(out, mask);
         let id = event.plain_key("event_id");
         let prefix = if draft.mark { MARK_PREFIX } else { "evt_" };
@@ -489,9 +505,15 @@ impl Encoder {
                 span::attributes(attributes, kind, draft, said, is_trace, mask);
                 if draft.event_type == "trace.end" {
                     state.summary(attributes);
+                    if let Some(run) = &state.run {
+                        run.put(attributes);
+                    }
                 }
             });
             span::sections(&mut event, kind, draft, is_trace, mask);
+            if is_trace {
+                run::links(&mut event, draft);
+            }
         }
         if !self.resource.agent.is_empty() {
             event

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::{Draft, Field, RecordKind, WITH_TRACE};
 use crate::site::Kind;
+use crate::span::ROLLOUT_TYPE;
 
 /// Traces that are followed at most, and call sites that are told of.
 const MOST: usize = 16 * 1024;
@@ -77,7 +78,7 @@ impl Orphans {
 fn begins_by_itself(draft: &Draft<'_>) -> bool {
     let on_purpose = match draft.site.filter(|site| !site.is_by_hand()) {
         Some(site) => matches!(site.kind, Kind::Agent | Kind::Trace),
-        None => draft.span_type() == Some("server"),
+        None => matches!(draft.span_type(), Some("server" | ROLLOUT_TYPE)),
     };
     !on_purpose && draft.field(Field::Link).is_none()
 }

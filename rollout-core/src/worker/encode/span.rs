@@ -1,6 +1,7 @@
 //! The parts of an event that belong to its span.
 
 use super::digits::{hex, hex_wide};
+use super::run::RUN_ATTRIBUTE;
 use super::sites::Said;
 use super::{Draft, EndStatus, Field, Masks, Object, RecordKind, limit, put_text};
 use crate::capture::{WordReader, json_string};
@@ -78,8 +79,11 @@ pub(super) fn attributes(
             mask,
         );
     } else {
+        let of_span_only = !is_trace && draft.field(Field::Run).is_some();
         for (key, value) in merged(draft, Field::Attribute) {
-            attributes.captured(key, value);
+            if !(of_span_only && key.starts_with(RUN_ATTRIBUTE)) {
+                attributes.captured(key, value);
+            }
         }
         // Of the trace itself, where there is no event of that.
         let metadata = if draft.branch {
@@ -125,7 +129,7 @@ pub(super) fn attributes(
 
 /// What `error` has no room for: a long message, and the chain of sources.
 fn errors(attributes: &mut Object<'_>, kind: RecordKind, draft: &Draft<'_>, mask: &Masks) {
-    if !ended(kind) {
+    if !ended(kind) && kind != RecordKind::SpanUpdate {
         return;
     }
     if let Some(message) = draft.text(Field::ErrorMessage)
@@ -222,7 +226,10 @@ fn link(bytes: &[u8]) -> Option<(u128, u64)> {
 }
 
 /// Usage as a map of JSON numbers.
-fn usage(draft: &Draft<'_>, mask: &Masks) -> Option<serde_json::Map<String, serde_json::Value>> {
+pub(super) fn usage(
+    draft: &Draft<'_>,
+    mask: &Masks,
+) -> Option<serde_json::Map<String, serde_json::Value>> {
     let bytes = draft.field(Field::Usage)?;
     let mut json = Vec::new();
     mask.captured(bytes, &mut json);
@@ -304,16 +311,7 @@ pub(super) fn sections(
         });
         event.object("error", |error| {
             match EndStatus::from_byte(draft.record.status) {
-                EndStatus::Error => {
-                    error.text(
-                        "type",
-                        draft.text(Field::ErrorType).unwrap_or("error"),
-                        limit::ERROR_TYPE,
-                    );
-                    if let Some(message) = draft.text(Field::ErrorMessage) {
-                        error.text("message_preview", message, limit::MESSAGE_PREVIEW);
-                    }
-                }
+                EndStatus::Error => failure(error, draft),
                 EndStatus::Panic => {
                     error.word("type", "panic");
                     error.word("message_preview", "the function panicked");
@@ -321,6 +319,9 @@ pub(super) fn sections(
                 EndStatus::Ok | EndStatus::Cancelled => {}
             }
         });
+    }
+    if kind == RecordKind::SpanUpdate && draft.field(Field::ErrorType).is_some() {
+        event.object("error", |error| failure(error, draft));
     }
     if kind == RecordKind::Message {
         event.object("message", |message| {
@@ -340,6 +341,15 @@ pub(super) fn sections(
         });
     }
     raw(event, kind, draft, is_trace, mask);
+}
+
+/// The error that a record tells of.
+fn failure(error: &mut Object<'_>, draft: &Draft<'_>) {
+    let kind = draft.text(Field::ErrorType).unwrap_or("error");
+    error.text("type", kind, limit::ERROR_TYPE);
+    if let Some(message) = draft.text(Field::ErrorMessage) {
+        error.text("message_preview", message, limit::MESSAGE_PREVIEW);
+    }
 }
 
 /// The end of a stream's text that is shown, in bytes.

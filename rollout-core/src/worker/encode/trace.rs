@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::Draft;
+use super::RunSums;
 use super::event::Object;
-use super::{Draft, Field};
 use crate::clock::Ticks;
+use crate::queue::Record;
+use crate::span::record::{Field, RecordKind, fields};
 use crate::stats::DropReason;
 
 /// Traces that are remembered at most; past this, the one that was touched longest ago is forgotten.
@@ -28,6 +31,8 @@ pub(super) struct TraceState {
     /// Tags, each as JSON, and metadata as key and JSON, that updates have added: told again at the end.
     pub(super) tags: Vec<Vec<u8>>,
     pub(super) metadata: Vec<(String, Vec<u8>)>,
+    /// What it sums up, where it is a rollout.
+    pub(super) run: Option<RunSums>,
     /// Events that were lost, by reason, and whether that is yet to be said.
     dropped: Vec<(DropReason, u64)>,
     pub(super) unsaid: bool,
@@ -118,6 +123,8 @@ pub(super) struct Traces {
     tool_calls: HashMap<u64, String>,
     /// Spans that are under way and are called otherwise than when they began.
     changes: HashMap<u64, Changes>,
+    /// Spans under way that are said to have failed: the fields that say so.
+    failures: HashMap<u64, Vec<u8>>,
 }
 
 impl Traces {
@@ -139,6 +146,28 @@ impl Traces {
     /// Whether what a trace has lost is yet to be said.
     pub(super) fn is_unsaid(&self, trace: u128) -> bool {
         self.states.get(&trace).is_some_and(|state| state.unsaid)
+    }
+
+    /// Remembers that a span is said to have failed. At its end, the payload with what was said of it.
+    pub(super) fn failure_of(&mut self, record: &Record, payload: &[u8]) -> Option<Vec<u8>> {
+        match RecordKind::from_byte(record.kind)? {
+            RecordKind::SpanUpdate => {
+                let says_so = fields(payload).any(|(field, _)| field == Field::ErrorType);
+                if says_so
+                    && (self.failures.len() < MOST || self.failures.contains_key(&record.span))
+                {
+                    self.failures.insert(record.span, payload.to_vec());
+                }
+                None
+            }
+            RecordKind::SpanEnd | RecordKind::ToolResult if !self.failures.is_empty() => {
+                let mut failed = self.failures.remove(&record.span)?;
+                // What the end says itself comes after, and so goes before.
+                failed.extend_from_slice(payload);
+                Some(failed)
+            }
+            _ => None,
+        }
     }
 
     /// Remembers the id of a tool call until its result.

@@ -1,0 +1,5 @@
+use rollout::run::RunMeta;
+
+fn main() {
+    let _ = rollout::run::trace_run(RunMeta::new("datapoint-1"));
+}

@@ -1,8 +1,12 @@
 //! Durations, counts, costs and statuses as people read them. `viewer/js/format.js` has the same
 //! rules for what changes while a page is open.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rollout_core::event::Usage;
+
+use crate::query::ScoreStats;
 
 /// Milliseconds with three significant digits: `4.0 µs`, `12 ms`, `1.24 s`, `3m 05s`, `2h 07m`.
 pub fn duration(ms: f64) -> String {
@@ -69,6 +73,30 @@ pub fn cost(usd: f64) -> String {
     } else {
         format!("${usd:.2}")
     }
+}
+
+/// How many of each status, the most first: `180 COMPLETED, 12 TRUNCATED`.
+pub fn statuses(counts: &BTreeMap<String, u64>) -> String {
+    let mut counts: Vec<_> = counts.iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let words = counts
+        .into_iter()
+        .map(|(status, number)| format!("{} {status}", count(*number)));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Means and spreads, grader by grader: `exact 0.713 ± 0.210`.
+pub fn scores(scores: &[ScoreStats]) -> String {
+    let words = scores
+        .iter()
+        .map(|score| format!("{} {:.3} ± {:.3}", score.grader, score.mean, score.stddev));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// A score with at most three digits behind the point.
+pub fn score(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A size: `512 B`, `64.0 KiB`, `5.2 MiB`.

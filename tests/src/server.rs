@@ -127,6 +127,15 @@ impl TestServer {
         }
     }
 
+    /// Puts a body to a path, with headers.
+    pub fn put(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.put(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.send(body))
+    }
+
     /// Takes in spans of OpenTelemetry: returns when they are committed.
     #[track_caller]
     pub fn take_spans(&self, request: &ExportTraceServiceRequest) {

@@ -30,6 +30,19 @@ enum Asks {
 const ROUTES: &[(&str, &str, &str, Asks)] = &[
     ("/v1/events:batch", "POST", "/v1/events:batch", Asks::Ingest),
     ("/v1/writers:gone", "POST", "/v1/writers:gone", Asks::Ingest),
+    ("/v1/runs/{run_id}", "PUT", "/v1/runs/r", Asks::Ingest),
+    (
+        "/v1/runs/{run_id}/steps/{number}",
+        "PUT",
+        "/v1/runs/r/steps/1",
+        Asks::Ingest,
+    ),
+    (
+        "/v1/datapoints/{datapoint_id}",
+        "PUT",
+        "/v1/datapoints/d",
+        Asks::Ingest,
+    ),
     ("/v1/traces", "POST", "/v1/traces", Asks::Ingest),
     (
         "/api/public/otel/v1/traces",
@@ -60,6 +73,22 @@ const ROUTES: &[(&str, &str, &str, Asks)] = &[
         "/api/v1/traces/{trace_id}/spans/{span_id}",
         "GET",
         "/api/v1/traces/t/spans/s",
+        Asks::Read,
+    ),
+    ("/api/v1/runs", "GET", "/api/v1/runs", Asks::Read),
+    ("/api/v1/runs/{run_id}", "GET", "/api/v1/runs/r", Asks::Read),
+    (
+        "/api/v1/runs/{run_id}/datapoints",
+        "GET",
+        "/api/v1/runs/r/datapoints",
+        Asks::Read,
+    ),
+    ("/runs", "GET", "/runs", Asks::Read),
+    ("/runs/{run_id}", "GET", "/runs/r", Asks::Read),
+    (
+        "/runs/{run_id}/datapoints",
+        "GET",
+        "/runs/r/datapoints",
         Asks::Read,
     ),
     ("/metrics", "GET", "/metrics", Asks::Read),

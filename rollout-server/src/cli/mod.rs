@@ -6,6 +6,8 @@ mod drain;
 mod failure;
 mod local;
 mod ls;
+mod run;
+mod runs;
 mod serve;
 mod show;
 mod tail;
@@ -32,6 +34,8 @@ enum Command {
     Ls(ls::Ls),
     Show(show::Show),
     Tail(tail::Tail),
+    Runs(runs::Runs),
+    Run(run::Run),
     Check(check::Check),
     Drain(drain::Drain),
 }
@@ -45,6 +49,8 @@ pub fn run() -> ExitCode {
         Command::Ls(command) => print(|out, say, width| command.run(out, say, width)),
         Command::Show(command) => print(|out, say, width| command.run(out, say, width)),
         Command::Tail(command) => print(|out, say, _| command.run(out, say)),
+        Command::Runs(command) => print(|out, say, _| command.run(out, say)),
+        Command::Run(command) => print(|out, say, _| command.run(out, say)),
         Command::Check(command) => print(|out, say, _| command.run(out, say)),
         Command::Drain(command) => print(|out, say, _| command.run(out, say)),
     };

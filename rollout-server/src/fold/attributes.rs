@@ -7,6 +7,7 @@ use rollout_core::event::{Event, RawObject, USAGE_ATTRIBUTE, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::run::RunPatch;
 use super::state::TAGS;
 
 /// A free member: its name, and its value as JSON text.
@@ -40,6 +41,8 @@ pub(super) struct Attributes<'a> {
     pub(super) usage: Usage,
     /// The tags that are set.
     pub(super) tags: Vec<String>,
+    /// What the trace is a rollout of, or the turn of a message.
+    pub(super) run: Option<RunPatch<'a>>,
     /// What is said about the trace, whatever the event is about.
     pub(super) trace_members: Vec<Member<'a>>,
     /// What the program said, and what only a span's page shows.
@@ -67,6 +70,9 @@ impl<'a> Attributes<'a> {
     }
 
     fn take(&mut self, event: &Event, name: Cow<'a, str>, value: &'a str) {
+        if RunPatch::take(&mut self.run, &name, value) {
+            return;
+        }
         match &*name {
             "rollout.ns" => self.nanoseconds = read(value).unwrap_or(0).clamp(0, 999),
             "rollout.link.trace_id" => self.link.0 = read(value),

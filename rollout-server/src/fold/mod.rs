@@ -4,6 +4,7 @@
 //! store lays the patches of all events over each other; see [`Patch::at`] for which wins.
 
 mod attributes;
+mod run;
 mod span;
 mod state;
 mod trace;
@@ -17,6 +18,8 @@ use rollout_core::event::{Agent, Context, Event, EventType, Links, RawObject, Us
 pub(crate) use attributes::{
     CODE, DROPPED, ERROR_CHAIN, ERROR_MESSAGE, Member, REPEATED, TRUNCATED, read,
 };
+use run::RunPatch;
+pub(crate) use run::{INTRA_INDEX, RunState, Score, TURN_INDEX};
 pub(crate) use span::{SpanState, Tally};
 use state::TAGS;
 pub(crate) use state::{LifeState, Members, Said};
@@ -31,6 +34,8 @@ pub(crate) struct Patch<'a> {
     pub(crate) trace: TracePatch<'a>,
     /// About a span.
     pub(crate) span: Option<SpanPatch<'a>>,
+    /// What a grader has said.
+    pub(crate) score: Option<Score<'a>>,
     /// Whether the event is also kept as it is.
     pub(crate) keep: bool,
 }
@@ -51,6 +56,8 @@ pub(crate) struct TracePatch<'a> {
     pub(crate) context: Option<&'a Context>,
     pub(crate) agent: Option<&'a Agent>,
     pub(crate) ids: Option<&'a Links>,
+    /// What it is a rollout of.
+    pub(crate) run: Option<RunPatch<'a>>,
     /// The trace that called this one. Only the span, where the sender knows no more.
     pub(crate) link: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
 }
@@ -159,10 +166,17 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
         }
     }
     trace.attributes.append(&mut attributes.trace_members);
+    trace.run = attributes
+        .run
+        .filter(|run| about_trace || (keep && run.turn.is_some()));
+    if let Some(run) = &mut trace.run {
+        run.run_id = event.links.run_id.as_deref().filter(|_| about_trace);
+    }
     Patch {
         at,
         trace,
         span,
+        score: Score::of(event),
         keep,
     }
 }

@@ -64,6 +64,27 @@ impl<'a> LifeState<'a> {
         );
     }
 
+    /// It goes on over several beginnings and ends, of which this tells one: it lasts from the first to the last of
+    /// them, and while none has ended since it began last, it runs. `known` is its beginning and end until now.
+    pub(super) fn continues(
+        &mut self,
+        said: &Life<'a>,
+        known: (Option<i64>, Option<i64>),
+        resumed_at: Option<i64>,
+    ) {
+        self.started_at = match (known.0, said.started_at) {
+            // The one that knows more digits.
+            (Some(known), Some(said)) if known / 1000 == said / 1000 => Some(known.max(said)),
+            (Some(known), Some(said)) => Some(known.min(said)),
+            (known, said) => known.or(said),
+        };
+        self.ended_at = known
+            .1
+            .max(said.ended_at)
+            .filter(|ended| resumed_at.is_none_or(|resumed| *ended >= resumed));
+        self.duration = None;
+    }
+
     pub(super) fn failed(&self) -> bool {
         self.error_kind.is_some()
             || self.error_message.is_some()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rollout_core::event::{Agent, Links, RawObject};
 
 use super::{
-    Speaker, Tally, TracePatch,
+    RunState, Speaker, Tally, TracePatch,
     state::{LifeState, Members, Said, say, set},
 };
 use crate::{query::PREVIEW_CHARS, value::preview};
@@ -37,6 +37,7 @@ pub(crate) struct TraceState<'a> {
     pub(crate) first_at: Option<i64>,
     pub(crate) facts_at: i64,
     pub(crate) writer: Option<i64>,
+    pub(crate) run: Option<RunState<'a>>,
     pub(crate) input: Said<'a>,
     pub(crate) output: Said<'a>,
     pub(crate) user_traits: Said<'a>,
@@ -53,7 +54,19 @@ impl<'a> TraceState<'a> {
         self.runs |= patch.runs;
         self.begun |= patch.begins;
         self.first_at = Some(self.first_at.map_or(at, |first| first.min(at)));
+        let before = (self.life.started_at, self.life.ended_at);
         self.life.apply(&patch.life, newest);
+        if let Some(said) = patch.run {
+            let continued = said.continued;
+            let run = self.run.get_or_insert_default();
+            run.apply(at, said);
+            if continued {
+                if patch.begins {
+                    run.resumed_at = run.resumed_at.max(Some(at));
+                }
+                self.life.continues(&patch.life, before, run.resumed_at);
+            }
+        }
         if let Some(context) = patch.context {
             let newest = patch.speaker != Speaker::Part && at >= self.facts_at;
             let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);

@@ -26,6 +26,7 @@ macro_rules! scripts {
                     include_str!("../../viewer/css/list.css"),
                     include_str!("../../viewer/css/trace.css"),
                     include_str!("../../viewer/css/detail.css"),
+                    include_str!("../../viewer/css/runs.css"),
                 ),
             },
             Asset {

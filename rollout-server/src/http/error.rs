@@ -113,6 +113,8 @@ impl From<StoreError> for ApiError {
             StoreError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             StoreError::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            StoreError::Unregistered(_) => (StatusCode::NOT_FOUND, "not_registered"),
             StoreError::Overtaken | StoreError::Database(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_failed")
             }

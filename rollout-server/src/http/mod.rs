@@ -14,6 +14,7 @@ mod origin;
 mod otlp;
 pub mod pages;
 mod query;
+mod registry;
 
 use std::{path::Path, sync::Arc};
 
@@ -24,7 +25,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use futures::StreamExt;
 use tokio::sync::{Semaphore, watch};
@@ -70,6 +71,9 @@ pub(crate) fn router(
     let ingest = Router::new()
         .route("/v1/events:batch", post(self::ingest::batch))
         .route("/v1/writers:gone", post(self::ingest::gone))
+        .route("/v1/runs/{run_id}", put(registry::run))
+        .route("/v1/runs/{run_id}/steps/{number}", put(registry::step))
+        .route("/v1/datapoints/{datapoint_id}", put(registry::datapoint))
         .route("/v1/traces", post(otlp::take))
         .route("/api/public/otel/v1/traces", post(otlp::take))
         .route("/api/v1/public/traces", post(otlp::take))
@@ -85,6 +89,9 @@ pub(crate) fn router(
             "/api/v1/traces/{trace_id}/spans/{span_id}",
             get(query::span),
         )
+        .route("/api/v1/runs", get(query::runs))
+        .route("/api/v1/runs/{run_id}", get(query::run))
+        .route("/api/v1/runs/{run_id}/datapoints", get(query::datapoints))
         .route("/metrics", get(health::metrics))
         .merge(pages::routes(Pages::new(store, dir)).with_state(()))
         .route_layer(middleware::from_fn_with_state(

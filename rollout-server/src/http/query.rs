@@ -8,7 +8,10 @@ use serde::Deserialize;
 
 use super::{App, error::ApiError};
 use crate::{
-    query::{MAX_SPANS, MAX_TRACES, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery},
+    query::{
+        DatapointPage, DatapointQuery, MAX_DATAPOINTS, MAX_RUNS, MAX_SPANS, MAX_TRACES, RunDetail,
+        RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery,
+    },
     store::{Store, StoreError},
 };
 
@@ -25,6 +28,23 @@ pub(super) struct ListQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RangeQuery {
+    offset: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// What the list of runs may be asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunsQuery {
+    limit: Option<u64>,
+    cursor: Option<String>,
+}
+
+/// What a list of datapoints may be asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DatapointsQuery {
+    step: Option<i64>,
     offset: Option<u64>,
     limit: Option<u64>,
 }
@@ -81,6 +101,53 @@ pub(super) async fn span(
     ));
     let found = ask(&app, move |store| store.span(&trace_id, &span_id)).await?;
     found.map(Json).ok_or(unknown)
+}
+
+/// `GET /api/v1/runs?limit=…&cursor=…`
+pub(super) async fn runs(
+    State(app): State<App>,
+    query: Result<Query<RunsQuery>, QueryRejection>,
+) -> Result<Json<RunPage>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    let query = RunQuery {
+        limit: limit(query.limit, 50, MAX_RUNS)?,
+        cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
+    };
+    ask(&app, move |store| store.runs(&query)).await.map(Json)
+}
+
+/// `GET /api/v1/runs/{run_id}`
+pub(super) async fn run(
+    State(app): State<App>,
+    Path(run_id): Path<String>,
+) -> Result<Json<RunDetail>, ApiError> {
+    let unknown = no_run(&run_id);
+    let found = ask(&app, move |store| store.run(&run_id)).await?;
+    found.map(Json).ok_or(unknown)
+}
+
+/// `GET /api/v1/runs/{run_id}/datapoints?step=…&offset=…&limit=…`
+pub(super) async fn datapoints(
+    State(app): State<App>,
+    Path(run_id): Path<String>,
+    query: Result<Query<DatapointsQuery>, QueryRejection>,
+) -> Result<Json<DatapointPage>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    let unknown = no_run(&run_id);
+    let query = DatapointQuery {
+        run_id,
+        step_number: query.step,
+        offset: query.offset.unwrap_or(0),
+        limit: limit(query.limit, 1000, MAX_DATAPOINTS)?,
+    };
+    let found = ask(&app, move |store| store.datapoints(&query)).await?;
+    found.map(Json).ok_or(unknown)
+}
+
+fn no_run(run_id: &str) -> ApiError {
+    ApiError::not_found(format!("there is no run `{run_id}`"))
 }
 
 fn no_trace(trace_id: &str) -> ApiError {

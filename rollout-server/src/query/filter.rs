@@ -21,20 +21,25 @@ pub struct Condition {
 macro_rules! keys {
     ($($variant:ident = $($name:literal)|+: $doc:literal,)*) => {
         /// What a condition looks at.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum Key {
             $(#[doc = $doc] $variant,)*
+            /// An entry of its metadata, or another attribute, of this name. Written `meta.NAME`.
+            Meta(Box<str>),
             /// The trace's name contains the words, in any case. Written without a key.
             Text,
         }
 
         /// The names of the keys.
-        pub const KEYS: &[&str] = &[$($($name),+),*];
+        pub const KEYS: &[&str] = &[$($($name),+,)* "meta.NAME"];
 
         fn key(name: &str) -> Option<Key> {
             match name {
                 $($($name)|+ => Some(Key::$variant),)*
-                _ => None,
+                _ => name
+                    .strip_prefix("meta.")
+                    .filter(|name| !name.is_empty())
+                    .map(|name| Key::Meta(name.into())),
             }
         }
     };
@@ -50,6 +55,13 @@ keys! {
     Tag = "tag": "One of its tags.",
     Model = "model": "The model of one of its spans.",
     Agent = "agent": "The agent's configured name.",
+    Run = "run": "The run that it belongs to.",
+    Phase = "phase": "What it is for: `train`, `eval` or `prod`.",
+    Step = "step": "The step of its run.",
+    Datapoint = "datapoint": "The id of its input.",
+    Env = "env": "Its environment.",
+    Grader = "grader": "A grader that has scored it.",
+    Group = "group": "The group that it is one sample of.",
 }
 
 /// A filter that cannot be read.

@@ -1,10 +1,15 @@
 //! What can be asked of a store, and what it answers.
 
 mod filter;
+mod runs;
 pub(crate) mod tree;
 mod types;
 
 pub use filter::{Condition, Filter, FilterError, KEYS, Key};
+pub use runs::{
+    DatapointPage, DatapointQuery, DatapointSummary, RolloutFacts, RolloutTally, RunDetail,
+    RunPage, RunSummary, ScoreRow, ScoreStats, StepSummary,
+};
 pub use types::{
     CodeLocation, EventRow, Failure, FeedbackRow, MessageRow, PREVIEW_CHARS, SpanDetail, SpanPage,
     SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
@@ -14,6 +19,29 @@ pub use types::{
 pub const MAX_TRACES: u64 = 500;
 /// How many spans a page holds at most.
 pub const MAX_SPANS: u64 = 10_000;
+
+/// How many runs a page holds at most.
+pub const MAX_RUNS: u64 = 200;
+/// How many datapoints a page holds at most.
+pub const MAX_DATAPOINTS: u64 = 10_000;
+
+/// Which runs are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunQuery {
+    /// How many at most, from 1 to [`MAX_RUNS`].
+    pub limit: u64,
+    /// The [`RunPage::next_cursor`] of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Default for RunQuery {
+    fn default() -> Self {
+        Self {
+            limit: 50,
+            cursor: None,
+        }
+    }
+}
 
 /// Which traces are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rollout_core::event::{RawJson, Usage};
 use serde::{Deserialize, Serialize};
 
+use super::{RolloutFacts, ScoreRow};
 use crate::fold::{DROPPED, read};
 
 /// One page of the list of traces, newest first.
@@ -29,7 +30,8 @@ pub struct TraceSummary {
     pub external_trace_id: Option<String>,
     /// The name of the agent or workflow.
     pub name: Option<String>,
-    /// `running`, `ok`, `error`, `cancelled`, `interrupted`, or a word of the program's.
+    /// `running`, `ok`, `error`, `cancelled`, `interrupted`, or a word of the program's; of a rollout that has ended,
+    /// `COMPLETED`, `TRUNCATED`, `GRADER_ERROR` or another of its ten statuses.
     pub status: String,
     /// When it began; of a trace whose start is unknown, when its first event happened.
     pub started_at: Option<Timestamp>,
@@ -60,6 +62,10 @@ pub struct TraceSummary {
     /// What it was given, in one line of at most [`PREVIEW_CHARS`] characters, as
     /// [`preview`](crate::value::preview) makes it.
     pub input_preview: Option<String>,
+    /// What it is a rollout of, if it is one.
+    pub rollout: Option<RolloutFacts>,
+    /// The last score of each grader.
+    pub scores: Vec<ScoreRow>,
 }
 
 /// How long the previews of lists are at most.
@@ -150,7 +156,11 @@ pub struct MessageRow {
     pub index: Option<u64>,
     /// Whether the user never sees it.
     pub is_internal: bool,
-    /// Attributes of the message, such as its turn.
+    /// In a rollout: the turn that it belongs to, from 0.
+    pub turn_index: Option<u64>,
+    /// In a rollout: its place in the turn, from 0.
+    pub intra_index: Option<u64>,
+    /// What else is said of the message.
     pub attributes: BTreeMap<String, RawJson>,
 }
 

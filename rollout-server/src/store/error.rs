@@ -18,6 +18,10 @@ pub enum StoreError {
     Cursor,
     /// The events were read by somebody else meanwhile: look again from where the store is.
     Overtaken,
+    /// What is registered is registered as something else.
+    Conflict(String),
+    /// What it is a part of is not registered.
+    Unregistered(String),
     /// The database failed.
     Database(String),
 }
@@ -32,6 +36,7 @@ impl fmt::Display for StoreError {
             Self::Overtaken => {
                 f.write_str("another process has read this part of the spool meanwhile")
             }
+            Self::Conflict(detail) | Self::Unregistered(detail) => f.write_str(detail),
             Self::Database(detail) => write!(f, "the store failed: {detail}"),
         }
     }

@@ -15,7 +15,10 @@ use tokio::sync::{oneshot, watch};
 pub use error::StoreError;
 pub use sqlite::SqliteStore;
 
-use crate::query::{SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery};
+use crate::query::{
+    DatapointPage, DatapointQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail,
+    TracePage, TraceQuery,
+};
 
 /// Keeps events, folded into traces and spans, and answers questions about them.
 ///
@@ -26,6 +29,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Queues that a process that wrote to a spool is gone: what it left open is interrupted.
     fn writer_gone(&self, writer: &str) -> Pending;
+
+    /// Queues that a run, a step or a datapoint is registered. Again, it changes only what is said anew.
+    fn register(&self, registration: Registration) -> Pending;
 
     /// Removes some of the traces that are over a bound, the oldest first; the returned value tells how many. None
     /// means that there are no more.
@@ -51,6 +57,15 @@ pub trait Store: Send + Sync + 'static {
     /// One span with its payloads; `None` where there is none.
     fn span(&self, trace_id: &str, span_id: &str) -> Result<Option<SpanDetail>, StoreError>;
 
+    /// The runs, those that began last first.
+    fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError>;
+
+    /// One run with its steps; `None` where there is none.
+    fn run(&self, run_id: &str) -> Result<Option<RunDetail>, StoreError>;
+
+    /// Some of a run's datapoints by their ids; `None` where there is no such run.
+    fn datapoints(&self, query: &DatapointQuery) -> Result<Option<DatapointPage>, StoreError>;
+
     /// A number that is another one after every change, whoever made it in this process.
     fn revision(&self) -> watch::Receiver<u64>;
 
@@ -65,6 +80,34 @@ pub struct Retention {
     pub max_age: Option<Duration>,
     /// When more bytes than this are taken, the oldest traces go, but for those that run.
     pub max_bytes: Option<u64>,
+}
+
+/// What is registered before, or beside, its rollouts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registration {
+    /// A run.
+    Run {
+        /// Its id.
+        run_id: String,
+        /// What it is for. Another one than it is registered for is refused.
+        phase: String,
+        /// The project that it is of.
+        project: Option<String>,
+    },
+    /// A step of a run that is registered.
+    Step {
+        /// The run.
+        run_id: String,
+        /// The step.
+        step_number: i64,
+    },
+    /// A datapoint.
+    Datapoint {
+        /// Its id.
+        datapoint_id: String,
+        /// The environment that it is for.
+        env_name: Option<String>,
+    },
 }
 
 /// Where events came from.

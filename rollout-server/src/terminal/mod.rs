@@ -7,10 +7,13 @@
 mod list;
 mod paint;
 mod progress;
+mod runs;
+mod table;
 mod tree;
 
 pub use list::write_list;
 pub use progress::{write_begin, write_end, write_span};
+pub use runs::{write_datapoints, write_run, write_runs};
 pub use tree::{TraceTree, write_tree};
 
 /// The width to write for where there is no terminal.

@@ -7,7 +7,7 @@ use rollout_core::event::{RawJson, Usage};
 use super::paint::{BOLD, DIM, ERROR, Facts, Painted, kind, mark, plain, tone};
 use crate::{
     present::{self, Tone},
-    query::{CodeLocation, Failure, SpanDetail, TraceDetail},
+    query::{CodeLocation, Failure, RolloutFacts, ScoreRow, SpanDetail, TraceDetail},
     value::{ITEM_COUNT, PROMPT, preview, streamed},
 };
 
@@ -65,6 +65,33 @@ pub fn write_tree(out: &mut dyn Write, tree: TraceTree<'_>, width: usize) -> io:
     Ok(())
 }
 
+/// What a rollout is of, and what it was worth.
+fn rollout_facts(rollout: &RolloutFacts, scores: &[ScoreRow]) -> Facts {
+    let mut facts = Facts::default();
+    let words = [
+        ("run", &rollout.run_id),
+        ("phase", &rollout.phase),
+        ("step", &rollout.step_number.map(|step| step.to_string())),
+        ("datapoint", &rollout.datapoint_id),
+        ("environment", &rollout.env_name),
+        ("policy", &rollout.model_name),
+        (
+            "sample",
+            &rollout.sample_index.map(|sample| sample.to_string()),
+        ),
+    ];
+    for (name, value) in words {
+        let value = value.as_ref();
+        facts.extend(value.map(|value| format!("{name} {}", plain(value, NAME))));
+    }
+    facts.push(counted(rollout.turns, "turn"));
+    for score in scores {
+        let value = present::score(score.value);
+        facts.push(format_args!("{} {value}", plain(&score.grader, NAME)));
+    }
+    facts
+}
+
 fn head(out: &mut dyn Write, trace: &TraceDetail) -> io::Result<()> {
     let summary = &trace.summary;
     let meant = present::status_tone(&summary.status);
@@ -113,6 +140,10 @@ fn head(out: &mut dyn Write, trace: &TraceDetail) -> io::Result<()> {
         ));
     }
     writeln!(out, "{}", Painted(DIM, facts))?;
+    if let Some(rollout) = &summary.rollout {
+        let facts = rollout_facts(rollout, &summary.scores);
+        writeln!(out, "{}", Painted(DIM, facts))?;
+    }
     for link in &trace.links {
         let caller = link.relation == "caller";
         let words = format!(

@@ -271,6 +271,10 @@ fn message(row: &MessageRow) -> TurnView {
         answers: row.tool_call_id.clone(),
         parts,
     });
+    let view = match row.turn_index {
+        Some(turn) => view.noted(&format!("turn {turn}")),
+        None => view,
+    };
     if row.is_internal {
         view.noted("internal")
     } else {

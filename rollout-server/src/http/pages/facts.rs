@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     present::{self, Tone},
-    query::{TraceDetail, TraceSummary},
+    query::{RolloutFacts, TraceDetail, TraceSummary},
 };
 
 /// A status in class and word.
@@ -105,7 +105,19 @@ impl Facts {
                 href: Some(filter_href(key, value)),
             }));
         }
-        for (name, value) in trace.context.agent.iter().chain(&trace.context.ids) {
+        if let Some(rollout) = &summary.rollout {
+            more.extend(rollout_facts(rollout));
+        }
+        more.extend(summary.scores.iter().map(|score| Fact {
+            name: format!("{} score", score.grader),
+            value: present::score(score.value),
+            href: None,
+        }));
+        let said = ["run_id", "rollout_id"];
+        let ids = trace.context.ids.iter();
+        let is_rollout = summary.rollout.is_some();
+        let ids = ids.filter(|(name, _)| !(is_rollout && said.contains(&name.as_str())));
+        for (name, value) in trace.context.agent.iter().chain(ids) {
             if name != "name" || summary.name.as_ref() != Some(value) {
                 more.push(Fact {
                     name: if name == "name" { "agent" } else { name }.replace('_', " "),
@@ -132,6 +144,38 @@ impl Facts {
             id,
         }
     }
+}
+
+/// What a rollout is of.
+fn rollout_facts(rollout: &RolloutFacts) -> Vec<Fact> {
+    let mut found = Vec::new();
+    let mut fact = |name: &str, value: Option<String>, href: Option<String>| {
+        found.extend(value.map(|value| Fact {
+            name: name.to_owned(),
+            value,
+            href,
+        }));
+    };
+    let run = rollout.run_id.as_deref();
+    fact("run", rollout.run_id.clone(), run.map(run_href));
+    fact("phase", rollout.phase.clone(), None);
+    let step = rollout.step_number.map(|step| step.to_string());
+    let steps = run.zip(step.as_ref());
+    let href = steps.map(|(run, step)| format!("{}/datapoints?step={step}", run_href(run)));
+    fact("step", step, href);
+    let datapoint = rollout.datapoint_id.as_deref();
+    fact(
+        "datapoint",
+        rollout.datapoint_id.clone(),
+        datapoint.map(|id| filter_href("datapoint", id)),
+    );
+    fact("environment", rollout.env_name.clone(), None);
+    fact("policy", rollout.model_name.clone(), None);
+    let sample = rollout.sample_index.map(|index| index.to_string());
+    let group = rollout.group_id.as_deref();
+    fact("sample", sample, group.map(|id| filter_href("group", id)));
+    fact("turns", Some(present::count(rollout.turns)), None);
+    found
 }
 
 /// The trace's name, or what stands for it.
@@ -187,13 +231,22 @@ pub(super) fn span_href(trace_id: &str, span_id: &str) -> String {
     format!("{}?span={}", trace_href(trace_id), encoded(span_id))
 }
 
-/// The list of the traces that have this.
-pub(super) fn filter_href(key: &str, value: &str) -> String {
+/// The page of a run.
+pub(super) fn run_href(run_id: &str) -> String {
+    format!("/runs/{}", encoded(run_id))
+}
+
+/// A condition as the language of filters writes it.
+pub(super) fn filter(key: &str, value: &str) -> String {
     let plain = !value.contains(char::is_whitespace) && !value.contains('"');
-    let filter = if plain {
+    if plain {
         format!("{key}:{value}")
     } else {
         format!("{key}:\"{value}\"")
-    };
-    format!("/?filter={}", encoded(&filter))
+    }
+}
+
+/// The list of the traces that have this.
+pub(super) fn filter_href(key: &str, value: &str) -> String {
+    format!("/?filter={}", encoded(&filter(key, value)))
 }

@@ -7,6 +7,7 @@ mod groups;
 mod list;
 mod outline;
 mod reply;
+mod runs;
 mod timeline;
 mod trace;
 mod value;
@@ -55,6 +56,9 @@ pub fn routes(pages: Pages) -> Router {
         .route("/traces/{trace_id}", get(trace::page))
         .route("/traces/{trace_id}/detail", get(trace::part))
         .route("/traces/{trace_id}/outline", get(outline::outline))
+        .route("/runs", get(runs::list))
+        .route("/runs/{run_id}", get(runs::run))
+        .route("/runs/{run_id}/datapoints", get(runs::datapoints))
         .route("/live", get(super::live::live))
         .with_state(pages)
         .route(

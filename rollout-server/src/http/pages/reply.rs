@@ -14,6 +14,8 @@ use crate::store::StoreError;
 pub(super) enum Missing {
     /// No such trace.
     Trace(String),
+    /// No such run.
+    Run(String),
     /// No such span.
     Span(String),
     /// The store could not answer.
@@ -45,6 +47,11 @@ impl IntoResponse for Missing {
                 format!(
                     "This store holds no trace {id}. It may have been removed, or its events have not arrived yet."
                 ),
+            ),
+            Self::Run(id) => (
+                StatusCode::NOT_FOUND,
+                "No such run",
+                format!("No rollout in this store belongs to a run {id}, and none is registered."),
             ),
             Self::Span(id) => (
                 StatusCode::NOT_FOUND,

@@ -6,11 +6,11 @@ use rollout_core::event::{Event, EventType, RawJson, RawObject};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::{
-    list::{SUMMARY, summary, time},
+    list::{SUMMARY, TRACES, summary, time},
     payload,
 };
 use crate::{
-    fold::{ERROR_CHAIN, ERROR_MESSAGE, REPEATED, read},
+    fold::{ERROR_CHAIN, ERROR_MESSAGE, INTRA_INDEX, REPEATED, TURN_INDEX, read},
     query::{EventRow, Failure, FeedbackRow, MessageRow, TraceContext, TraceDetail, TraceLink},
     store::StoreError,
 };
@@ -47,7 +47,7 @@ pub(super) fn trace(
         return Ok(None);
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {SUMMARY}, account_id, link_trace_id, link_span_id FROM traces WHERE id = ?1"
+        "SELECT {SUMMARY}, account_id, link_trace_id, link_span_id FROM {TRACES} WHERE id = ?1"
     ))?;
     let (mut summary, account_id, link) = statement.query_row([trace], |row| {
         let link: (Option<String>, Option<String>) =
@@ -226,6 +226,9 @@ fn rows(
 
 fn message(event: Event, at: i64) -> Option<MessageRow> {
     let message = event.message;
+    let mut attributes = attributes(event.attributes.as_ref());
+    let mut number = |name| attributes.remove(name).and_then(|it| read(it.as_str()));
+    let (turn_index, intra_index) = (number(TURN_INDEX), number(INTRA_INDEX));
     Some(MessageRow {
         at: time(Some(at))?,
         span_id: event.span_id,
@@ -236,7 +239,9 @@ fn message(event: Event, at: i64) -> Option<MessageRow> {
         tool_call_id: message.tool_call_id,
         index: message.index,
         is_internal: message.is_internal,
-        attributes: attributes(event.attributes.as_ref()),
+        turn_index,
+        intra_index,
+        attributes,
     })
 }
 

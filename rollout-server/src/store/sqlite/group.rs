@@ -6,10 +6,10 @@ use rollout_core::event::Event;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::{payload, save};
+use super::{payload, runs, save};
 use crate::{
     fold::{Members, SpanPatch, SpanState, Tally, TraceState, fold},
-    store::{Origin, SpoolRange, StoreError},
+    store::{Origin, Registration, SpoolRange, StoreError},
 };
 
 /// How the ids of events begin that only say what a trace has lost. Whoever has lost it says so, and makes the trace
@@ -31,6 +31,7 @@ pub(super) struct TraceEntry<'a> {
     /// Made by this transaction: nothing of it is in the database yet.
     pub(super) fresh: bool,
     attributes_loaded: bool,
+    run_loaded: bool,
     pub(super) state: TraceState<'a>,
     spans: Vec<SpanEntry<'a>>,
     by_node: HashMap<Cow<'a, str>, usize>,
@@ -178,6 +179,15 @@ impl<'c, 'a> Group<'c, 'a> {
             }
             trace.attributes_loaded = true;
         }
+        if let Some(score) = &patch.score {
+            save::score(self.connection, trace.row, patch.at, score)?;
+        }
+        if patch.trace.run.is_some() && !trace.run_loaded {
+            if !trace.fresh {
+                trace.state.run = save::load_run(self.connection, trace.row)?;
+            }
+            trace.run_loaded = true;
+        }
         // It is of the process that began it; of another one only as long as nobody knows better, and never of one that
         // only says what was lost of it.
         let is_mark = event.event_id.starts_with(MARK);
@@ -276,11 +286,17 @@ impl<'c, 'a> Group<'c, 'a> {
             row,
             fresh,
             attributes_loaded: false,
+            run_loaded: false,
             state,
             spans: Vec::new(),
             by_node: HashMap::new(),
         });
         Ok(self.traces.len() - 1)
+    }
+
+    /// Writes down that something is registered.
+    pub(super) fn register(&self, registration: &Registration) -> Result<(), StoreError> {
+        runs::register(self.connection, registration, self.arrived)
     }
 
     /// Marks what a process has left open.
@@ -302,6 +318,13 @@ impl<'c, 'a> Group<'c, 'a> {
             save::resolve_link(self.connection, trace.row, &mut trace.state)?;
             save::trace(self.connection, &trace)?;
             save::trace_payloads(self.connection, trace.row, &trace.state)?;
+            if let Some(run) = &trace.state.run {
+                save::run(self.connection, trace.row, run)?;
+                if let Some(run_id) = &run.run_id {
+                    let began = trace.state.life.started_at.or(trace.state.first_at);
+                    runs::named(self.connection, run_id, began.unwrap_or(self.arrived))?;
+                }
+            }
         }
         Ok(())
     }

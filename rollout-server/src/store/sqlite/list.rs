@@ -8,17 +8,24 @@ use rusqlite::{Connection, Row, types::Value};
 
 use super::save::json;
 use crate::{
-    query::{Failure, Key, MAX_TRACES, TracePage, TraceQuery, TraceSummary},
+    query::{
+        Failure, Key, MAX_TRACES, RolloutFacts, ScoreRow, TracePage, TraceQuery, TraceSummary,
+    },
     store::StoreError,
 };
 
 /// What [`summary`] reads.
 pub(super) const SUMMARY: &str = "coalesce(trace_id, external_trace_id, '') AS shown_id, external_trace_id, name,
     status, started_at, first_at, ended_at, duration, span_count, error_count, usage, agent_name, user_id,
-    session_id, conversation_id, tags, input_preview, error_kind, error_message, id, sort_at";
+    session_id, conversation_id, tags, input_preview, error_kind, error_message, id, sort_at, trace AS rollout, run_id,
+    phase, step_number, datapoint_id, env_name, model_name, grader_name, group_id, sample_index, turns, messages,
+    (SELECT json_group_array(json_array(grader, value, passed)) FROM scores WHERE scores.trace = traces.id) AS scores";
+
+/// What it reads them from.
+pub(super) const TRACES: &str = "traces LEFT JOIN rollouts ON rollouts.trace = traces.id";
 
 pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<TracePage, StoreError> {
-    let mut sql = format!("SELECT {SUMMARY} FROM traces WHERE runs");
+    let mut sql = format!("SELECT {SUMMARY} FROM {TRACES} WHERE runs");
     let mut values = Vec::new();
     if let Some(cursor) = &query.cursor {
         let (sort_at, id) = parse_cursor(cursor).ok_or(StoreError::Cursor)?;
@@ -26,7 +33,11 @@ pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<Trac
         values.extend([Value::Integer(sort_at), Value::Integer(id)]);
     }
     for condition in &query.filter.conditions {
-        let _ = write!(sql, " AND {}", predicate(condition.key));
+        let _ = write!(sql, " AND {}", predicate(&condition.key));
+        if let Key::Meta(name) = &condition.key {
+            let path = Value::Text(format!("$.\"{name}\""));
+            values.extend([path.clone(), Value::Text(condition.value.clone()), path]);
+        }
         values.push(Value::Text(condition.value.clone()));
     }
     let limit = query.limit.clamp(1, MAX_TRACES) as usize;
@@ -45,7 +56,7 @@ pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<Trac
     })
 }
 
-fn predicate(key: Key) -> &'static str {
+fn predicate(key: &Key) -> &'static str {
     match key {
         Key::Status => "status = ?",
         Key::Name => "name = ?",
@@ -58,15 +69,30 @@ fn predicate(key: Key) -> &'static str {
         Key::Tag => "EXISTS (SELECT 1 FROM json_each(traces.tags) WHERE value = ?)",
         Key::Model => "EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND model = ?)",
         Key::Agent => "agent_name = ?",
+        Key::Run => "run_id = ?",
+        Key::Phase => "phase = ?",
+        // A text that is no number equals none.
+        Key::Step => "step_number = CAST(? AS INTEGER)",
+        Key::Datapoint => "datapoint_id = ?",
+        Key::Env => "env_name = ?",
+        Key::Grader => {
+            "EXISTS (SELECT 1 FROM scores WHERE scores.trace = traces.id AND grader = ?)"
+        }
+        Key::Group => "group_id = ?",
+        // A text by itself, anything else as JSON writes it.
+        Key::Meta(_) => {
+            "EXISTS (SELECT 1 FROM trace_payloads WHERE trace_payloads.id = 8 * traces.id + 2
+                AND (body ->> ? = ? OR body -> ? = ?))"
+        }
         Key::Text => "instr(lower(name), lower(?)) > 0",
     }
 }
 
-fn cursor((sort_at, id): (i64, i64)) -> String {
+pub(super) fn cursor((sort_at, id): (i64, i64)) -> String {
     format!("{sort_at}.{id}")
 }
 
-fn parse_cursor(cursor: &str) -> Option<(i64, i64)> {
+pub(super) fn parse_cursor(cursor: &str) -> Option<(i64, i64)> {
     let (sort_at, id) = cursor.split_once('.')?;
     Some((sort_at.parse().ok()?, id.parse().ok()?))
 }
@@ -95,7 +121,35 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
         tags: json(row, "tags")?,
         error: failure(row)?,
         input_preview: row.get("input_preview")?,
+        rollout: rollout(row)?,
+        scores: json::<Vec<(String, f64, Option<u8>)>>(row, "scores")?
+            .into_iter()
+            .map(|(grader, value, passed)| ScoreRow {
+                grader,
+                value,
+                passed: passed.map(|passed| passed != 0),
+            })
+            .collect(),
     })
+}
+
+fn rollout(row: &Row<'_>) -> rusqlite::Result<Option<RolloutFacts>> {
+    if row.get::<_, Option<i64>>("rollout")?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(RolloutFacts {
+        run_id: row.get("run_id")?,
+        phase: row.get("phase")?,
+        step_number: row.get("step_number")?,
+        datapoint_id: row.get("datapoint_id")?,
+        env_name: row.get("env_name")?,
+        model_name: row.get("model_name")?,
+        grader_name: row.get("grader_name")?,
+        group_id: row.get("group_id")?,
+        sample_index: row.get("sample_index")?,
+        turns: row.get::<_, i64>("turns")? as u64,
+        messages: row.get::<_, i64>("messages")? as u64,
+    }))
 }
 
 pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {

@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     // A process that has only ever sent over HTTP: its spool is elsewhere.
     "ALTER TABLE writers ADD COLUMN remote INTEGER NOT NULL DEFAULT 0;",
+    include_str!("runs.sql"),
 ];
 
 /// How many migrations a database has seen. Fails if a newer version of the program has made it; nothing is written.

@@ -5,8 +5,10 @@ mod group;
 mod list;
 mod migrations;
 mod retain;
+mod runs;
 mod save;
 mod spans;
+mod tally;
 mod writer;
 
 use std::{
@@ -20,8 +22,11 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
 use self::{spans::Trees, writer::Writer};
-use super::{Origin, Pending, Retention, SpoolPosition, Store, StoreError};
-use crate::query::{SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery};
+use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError};
+use crate::query::{
+    DatapointPage, DatapointQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail,
+    TracePage, TraceQuery,
+};
 
 /// How long a process waits for another one that writes to the same file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -144,6 +149,10 @@ impl Store for SqliteStore {
         self.writer.writer_gone(writer)
     }
 
+    fn register(&self, registration: Registration) -> Pending {
+        self.writer.register(registration)
+    }
+
     fn sweep(&self, retention: Retention) -> Pending<u64> {
         self.writer.sweep(retention)
     }
@@ -184,6 +193,18 @@ impl Store for SqliteStore {
 
     fn span(&self, trace_id: &str, span_id: &str) -> Result<Option<SpanDetail>, StoreError> {
         self.read(|connection| spans::detail(connection, &self.trees, trace_id, span_id))
+    }
+
+    fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {
+        self.read(|connection| runs::runs(connection, query))
+    }
+
+    fn run(&self, run_id: &str) -> Result<Option<RunDetail>, StoreError> {
+        self.read(|connection| runs::run(connection, run_id))
+    }
+
+    fn datapoints(&self, query: &DatapointQuery) -> Result<Option<DatapointPage>, StoreError> {
+        self.read(|connection| runs::datapoints(connection, query))
     }
 
     fn revision(&self) -> watch::Receiver<u64> {

@@ -53,6 +53,12 @@ fn delete(connection: &Connection, trace: i64) -> Result<(), StoreError> {
         "DELETE FROM spans WHERE trace = ?1",
         "DELETE FROM events WHERE trace = ?1",
         "DELETE FROM seen WHERE trace = ?1",
+        "DELETE FROM scores WHERE trace = ?1",
+        // A run that nobody has registered is nothing without its rollouts.
+        "DELETE FROM runs WHERE registered_at IS NULL
+            AND run_id = (SELECT run_id FROM rollouts WHERE trace = ?1)
+            AND NOT EXISTS (SELECT 1 FROM rollouts WHERE rollouts.run_id = runs.run_id AND trace <> ?1)",
+        "DELETE FROM rollouts WHERE trace = ?1",
         "DELETE FROM traces WHERE id = ?1",
     ] {
         connection.prepare_cached(sql)?.execute(params![trace])?;

@@ -11,7 +11,7 @@ use super::{
     payload,
 };
 use crate::{
-    fold::{LifeState, Said, SpanState, Tally, TraceState},
+    fold::{LifeState, RunState, Said, Score, SpanState, Tally, TraceState},
     store::StoreError,
 };
 
@@ -94,6 +94,8 @@ pub(super) fn absorb(connection: &Connection, row: i64, nameless: i64) -> Result
          FROM traces AS said WHERE traces.id = ?1 AND said.id = ?2",
         "UPDATE OR IGNORE trace_payloads SET id = id + 8 * (?1 - ?2) WHERE id >= 8 * ?2 AND id < 8 * (?2 + 1)",
         "DELETE FROM trace_payloads WHERE ?1 <> ?2 AND id >= 8 * ?2 AND id < 8 * (?2 + 1)",
+        "UPDATE OR IGNORE scores SET trace = ?1 WHERE trace = ?2",
+        "DELETE FROM scores WHERE ?1 <> ?2 AND trace = ?2",
         "DELETE FROM traces WHERE ?1 <> ?2 AND id = ?2",
     ] {
         connection.prepare_cached(sql)?.execute([row, nameless])?;
@@ -167,6 +169,83 @@ pub(super) fn load_span<'a>(
         Ok((row.get("id")?, state))
     });
     Ok(found.optional()?)
+}
+
+/// What a trace is known to be a rollout of.
+pub(super) fn load_run<'a>(
+    connection: &Connection,
+    trace: i64,
+) -> Result<Option<RunState<'a>>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT run_id, phase, step_number, datapoint_id, env_name, model_name, grader_name, group_id,
+            sample_index, turns, messages, resumed_at, facts_at
+         FROM rollouts WHERE trace = ?1",
+    )?;
+    let found = statement.query_row([trace], |row| {
+        Ok(RunState {
+            run_id: text(row, "run_id")?,
+            phase: text(row, "phase")?,
+            step_number: row.get("step_number")?,
+            datapoint_id: text(row, "datapoint_id")?,
+            env_name: text(row, "env_name")?,
+            model_name: text(row, "model_name")?,
+            grader_name: text(row, "grader_name")?,
+            group_id: text(row, "group_id")?,
+            sample_index: row.get("sample_index")?,
+            turns: row.get("turns")?,
+            messages: row.get("messages")?,
+            resumed_at: row.get("resumed_at")?,
+            facts_at: row.get("facts_at")?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+pub(super) fn run(
+    connection: &Connection,
+    trace: i64,
+    run: &RunState<'_>,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO rollouts (trace, run_id, phase, step_number, datapoint_id, env_name,
+                model_name, grader_name, group_id, sample_index, turns, messages, resumed_at, facts_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            trace,
+            run.run_id,
+            run.phase,
+            run.step_number,
+            run.datapoint_id,
+            run.env_name,
+            run.model_name,
+            run.grader_name,
+            run.group_id,
+            run.sample_index,
+            run.turns,
+            run.messages,
+            run.resumed_at,
+            run.facts_at,
+        ])?;
+    Ok(())
+}
+
+/// Keeps a grader's score, unless a later one of its is there.
+pub(super) fn score(
+    connection: &Connection,
+    trace: i64,
+    at: i64,
+    score: &Score<'_>,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO scores (trace, grader, at, value, passed) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (trace, grader) DO UPDATE SET at = excluded.at, value = excluded.value,
+                passed = excluded.passed WHERE excluded.at >= at",
+        )?
+        .execute(params![trace, score.grader, at, score.value, score.passed])?;
+    Ok(())
 }
 
 /// The seven columns that traces and spans have in common.

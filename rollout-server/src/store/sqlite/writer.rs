@@ -18,13 +18,15 @@ use tokio::sync::{oneshot, watch};
 use super::{group::Group, retain};
 use crate::{
     fold::nanoseconds,
-    store::{Origin, Pending, Retention, StoreError},
+    store::{Origin, Pending, Registration, Retention, StoreError},
 };
 
 /// Bytes of events that may wait; more are refused as busy.
 const QUEUE_BYTES: usize = 128 << 20;
 /// Events that one transaction takes, beyond those of its first request.
 const GROUP_EVENTS: usize = 16_384;
+/// About what a registration takes in memory.
+const REGISTRATION_BYTES: usize = 1024;
 /// How often an idle store looks whether another process has changed the file.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -45,6 +47,7 @@ struct Job {
 enum Work {
     Append(Vec<Event>, Origin),
     Gone(String),
+    Register(Registration),
     Sweep(Retention, oneshot::Sender<Result<u64, StoreError>>),
 }
 
@@ -79,6 +82,10 @@ impl Writer {
 
     pub(super) fn writer_gone(&self, writer: &str) -> Pending {
         self.send(Work::Gone(writer.to_owned()), writer.len())
+    }
+
+    pub(super) fn register(&self, registration: Registration) -> Pending {
+        self.send(Work::Register(registration), REGISTRATION_BYTES)
     }
 
     /// Removes some of the traces that are over a bound, in a transaction of their own.
@@ -222,12 +229,16 @@ impl Write {
             answers.push(match &job.work {
                 Work::Append(events, origin) => group.append(events, origin),
                 Work::Gone(writer) => group.writer_gone(writer),
+                Work::Register(registration) => group.register(registration),
                 // Is no part of a group.
                 Work::Sweep(..) => Ok(()),
             });
             // What is only about one job is its own; the rest fails them all.
             if let Some(Err(error)) = answers.last()
-                && *error != StoreError::Overtaken
+                && !matches!(
+                    error,
+                    StoreError::Overtaken | StoreError::Conflict(_) | StoreError::Unregistered(_)
+                )
             {
                 return Err(error.clone());
             }

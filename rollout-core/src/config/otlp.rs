@@ -119,6 +119,7 @@ impl OtlpSettings {
 }
 
 impl Config {
+    #[cfg(feature = "otlp")]
     pub(crate) fn otlp(&self) -> &OtlpSettings {
         &self.otlp
     }

@@ -119,6 +119,12 @@ impl CallSite {
         line: 0,
     };
 
+    /// Whether all that an expansion says this of is [`plain`](Self::plain), seen before the site is looked for.
+    #[inline]
+    pub(crate) fn is_plain(text: SiteText) -> bool {
+        matches!(text.as_bytes(), [b's' | b'c' | b'k', 0, ..])
+    }
+
     /// The site of which an expansion says this.
     #[inline]
     pub(crate) fn of(text: SiteText) -> &'static Self {

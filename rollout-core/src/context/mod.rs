@@ -133,6 +133,12 @@ pub(crate) fn is_at(span: u64) -> bool {
     CURRENT.with(|current| current.span.get() == span)
 }
 
+/// Whether this thread is in a trace of which nothing is recorded.
+#[inline]
+pub(crate) fn is_unsampled() -> bool {
+    CURRENT.with(|current| current.flags.get() & UNSAMPLED != 0)
+}
+
 /// Moves this thread to another span of the trace it is in.
 #[inline]
 pub(crate) fn set_span(span: u64) {

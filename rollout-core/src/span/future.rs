@@ -6,6 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use pin_project::{pin_project, pinned_drop};
 
+use super::guard::passes_by;
 use super::handoff::{self, Waiting};
 use super::opened::{self, Opened};
 use super::record::EndStatus;
@@ -292,6 +293,10 @@ impl<'a> Inside<'a> {
     #[inline(never)]
     fn enter(state: &'a mut State) -> Self {
         match state {
+            State::New { site, .. } if passes_by(site) => {
+                *state = State::Done(0);
+                Self::Nowhere
+            }
             State::New {
                 site,
                 start: Starts::Wrapper,

@@ -66,6 +66,12 @@ fn enter_trace(context: Context) {
     }
 }
 
+/// Whether there is nothing to do for a call: it would be a span of a trace that is not recorded.
+#[inline(always)]
+pub(super) fn passes_by(site: SiteText) -> bool {
+    context::is_unsampled() && CallSite::is_plain(site)
+}
+
 /// Opens a span and enters it.
 #[inline(always)]
 pub fn enter(site: SiteText) -> Entered {
@@ -96,6 +102,9 @@ pub fn enter_with(site: SiteText, start: impl FnOnce(&mut Start<'_>)) -> Entered
 /// Opens a span with these arguments, whose names the site has, and enters it. Asked for only where something [is recorded](is_on).
 #[inline(never)]
 pub fn enter_with_arguments(site: SiteText, values: &[&dyn Argument]) -> Entered {
+    if passes_by(site) {
+        return Entered::NOTHING;
+    }
     let site = CallSite::of(site);
     Entered::with_site(site, &mut |start: &mut Start<'_>| {
         start.arguments(&site.arguments, values);
@@ -118,6 +127,9 @@ impl Entered {
     /// Without arguments, so compiled once for all.
     #[inline(never)]
     fn bare(site: SiteText) -> Self {
+        if passes_by(site) {
+            return Self::NOTHING;
+        }
         let site = CallSite::of(site);
         let Some(outer) = opened::plain_context(site) else {
             return Self::otherwise(site, &mut |_| {});
@@ -137,6 +149,9 @@ impl Entered {
     /// Compiled once for all: what is generic about a call is only what `start` does.
     #[inline(never)]
     fn with(site: SiteText, start: &mut dyn FnMut(&mut Start<'_>)) -> Self {
+        if passes_by(site) {
+            return Self::NOTHING;
+        }
         Self::with_site(CallSite::of(site), start)
     }
 

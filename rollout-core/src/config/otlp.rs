@@ -13,12 +13,15 @@ const COLLECTOR: &str = "http://localhost:4318";
 /// The signal's path, which is added to an address that holds for all signals.
 const TRACES: &str = "/v1/traces";
 
+/// Names of HTTP headers, in lower case, and their values.
+pub(super) type Headers = Vec<(String, Secret<String>)>;
+
 /// The settings of the exporters `otlp`, `langfuse` and `traceroot`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OtlpSettings {
     pub(super) endpoint: Option<String>,
     pub(super) traces_endpoint: Option<String>,
-    pub(super) headers: Vec<(String, Secret<String>)>,
+    pub(super) headers: Headers,
     pub(super) timeout: Duration,
     pub(super) compression: Option<&'static str>,
     pub(super) protocol: Option<&'static str>,
@@ -163,7 +166,7 @@ pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
 }
 
 /// The same with names and values that HTTP has room for.
-pub(super) fn headers(text: &str) -> Option<Vec<(String, Secret<String>)>> {
+pub(super) fn headers(text: &str) -> Option<Headers> {
     let is_token = |name: &str| {
         let special = b"!#$%&'*+-.^_`|~";
         name.bytes()

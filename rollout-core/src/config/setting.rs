@@ -48,7 +48,7 @@ enum Kind {
     Url(fn(&mut Config) -> &mut Option<String>),
     /// An address that is used as it is.
     WholeUrl(fn(&mut Config) -> &mut Option<String>),
-    Headers(fn(&mut Config) -> &mut Vec<(String, Secret<String>)>),
+    Headers(fn(&mut Config) -> &mut otlp::Headers),
     Pairs(fn(&mut Config) -> &mut Vec<(String, String)>),
     Milliseconds {
         range: RangeInclusive<u64>,

@@ -333,3 +333,29 @@ fn drain_sends_what_is_left() {
     let (ok, _, complaint) = drain("", "1");
     assert!(!ok && complaint.contains("ROLLOUT_ENDPOINT"), "{complaint}");
 }
+
+#[test]
+fn drain_sends_by_otlp_what_is_left_to_that() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let closed = {
+        let server = TestServer::start();
+        server.url("")
+    };
+    let client = rollout::builder()
+        .dir(dir.path())
+        .otlp_endpoint(closed)
+        .build()
+        .expect("a client");
+    client.trace("run").in_scope(|_| ());
+    let report = client.blocking_shutdown(Duration::from_millis(1));
+    assert_eq!(report.expect("a report").spooled, 2);
+    let server = TestServer::start();
+    let mut command = rollout(dir.path(), &["drain"]);
+    command
+        .env("ROLLOUT_DIR", dir.path())
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", server.url(""));
+    let output = command.output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, b"2 events sent\n");
+    assert_eq!(server.trace_ids().len(), 1);
+}

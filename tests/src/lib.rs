@@ -21,6 +21,7 @@ pub mod model;
 pub mod otlp;
 pub mod program;
 pub mod proxy;
+pub mod python;
 pub mod server;
 #[cfg(target_os = "linux")]
 pub mod tmpfs;

@@ -1,80 +1,25 @@
 //! A program in Python, instrumented as its authors do it, into the server.
 
-#![expect(clippy::print_stderr, reason = "a test that is left out says so")]
-
 use std::{
-    fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
 
 use rollout_server::value::Chat;
+use rollout_tests::python::{environment, succeed};
 use rollout_tests::server::TestServer;
 use scripted_model::{Model, Reply, Script};
 use serde_json::{Value, json};
 
-/// The Python of an environment that has what the agent needs; made once, and kept with the other things that are
-/// built. `None`, after a word on stderr, where that cannot be done on this machine; with `ROLLOUT_REQUIRE_PYTHON`
-/// set, that is a failure.
+/// The Python of an environment that has what the agent needs.
 fn python() -> Option<PathBuf> {
-    let made = environment(Path::new(env!("CARGO_TARGET_TMPDIR")));
-    if let Err(why) = &made {
-        assert!(
-            std::env::var_os("ROLLOUT_REQUIRE_PYTHON").is_none(),
-            "ROLLOUT_REQUIRE_PYTHON is set, and {why}"
-        );
-        eprintln!("skipped: this test needs Python with venv and pip, and {why}");
-    }
-    made.ok()
-}
-
-fn environment(target: &Path) -> Result<PathBuf, String> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/otlp_python");
     let requirements =
-        fs::read(here.join("requirements.txt")).map_err(|error| error.to_string())?;
-    let dir = target.join("otlp_python");
-    // Two runs at a time make one environment.
-    let lock = File::create(target.join("otlp_python.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let python = dir.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    });
-    let done = dir.join("requirements.txt");
-    if fs::read(&done).is_ok_and(|made| made == requirements) {
-        return Ok(python);
-    }
-    // What is left of another one is of no use.
-    let _ = fs::remove_dir_all(&dir);
-    let found = if cfg!(windows) { "python" } else { "python3" };
-    succeed(Command::new(found).args(["-m", "venv"]).arg(&dir))?;
-    succeed(
-        Command::new(&python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-input",
-                "-r",
-            ])
-            .arg(here.join("requirements.txt")),
-    )?;
-    fs::write(done, requirements).map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-fn succeed(command: &mut Command) -> Result<Output, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} failed: {said}"))
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/otlp_python/requirements.txt");
+    environment(
+        "otlp_python",
+        &requirements,
+        Path::new(env!("CARGO_TARGET_TMPDIR")),
+    )
 }
 
 /// Who says or calls what.
@@ -103,6 +48,8 @@ fn an_agent_with_openinference_and_an_openai_client() {
 
     let output = succeed(
         Command::new(python)
+            // Its modules are compiled now, and some of them are warned about.
+            .args(["-W", "ignore::SyntaxWarning"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/otlp_python/agent.py"))
             .env_clear()
             .envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)))

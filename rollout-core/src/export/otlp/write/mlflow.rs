@@ -4,21 +4,28 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Attributes, View};
+use super::{Attributes, View, parsed_text};
 
 pub(super) fn write(view: &View<'_>, to: &mut Attributes) {
     let span = view.span;
     if let Some(kind) = view.kind.mlflow(view.operation) {
         to.text("mlflow.spanType", kind);
     }
-    to.maybe("mlflow.spanInputs", span.input.as_ref());
-    to.maybe("mlflow.spanOutputs", view.output());
+    if let Some(input) = &span.input {
+        as_it_is("mlflow.spanInputs", input, to);
+    }
+    if let Some(output) = view.output() {
+        as_it_is("mlflow.spanOutputs", output, to);
+    }
     if view.kind.calls_model() {
         let usage = &span.usage;
+        // What is missing here it does not add up.
+        let sum = usage.input_tokens.zip(usage.output_tokens);
+        let sum = sum.map(|(input, output)| input.saturating_add(output));
         let counts: Map<String, Value> = [
             ("input_tokens", usage.input_tokens),
             ("output_tokens", usage.output_tokens),
-            ("total_tokens", usage.total_tokens),
+            ("total_tokens", usage.total_tokens.or(sum)),
             ("cache_read_input_tokens", usage.cached_tokens),
             ("cache_creation_input_tokens", usage.cache_creation_tokens),
         ]
@@ -51,5 +58,14 @@ pub(super) fn write(view: &View<'_>, to: &mut Attributes) {
             };
             to.text(tag(name), words);
         }
+    }
+}
+
+/// A value that it shows as what it is: it reads texts of JSON, but none that is a bare number or a flag.
+fn as_it_is(name: &str, json: &str, to: &mut Attributes) {
+    match parsed_text(json) {
+        Value::Null => {}
+        value @ (Value::Bool(_) | Value::Number(_)) => to.value(name, &value),
+        _ => to.text(name, json),
     }
 }

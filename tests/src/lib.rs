@@ -28,7 +28,7 @@ pub mod tmpfs;
 mod wait;
 pub mod wire;
 
-pub use wait::{DEADLINE, wait_until};
+pub use wait::{DEADLINE, wait_at_most, wait_until};
 
 /// The root of the workspace.
 pub fn workspace() -> &'static std::path::Path {

@@ -12,8 +12,18 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 /// Asks `condition` again and again until it gives a value. Panics with `what` when
 /// [`DEADLINE`] has passed.
 #[track_caller]
-pub fn wait_until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + DEADLINE;
+pub fn wait_until<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    wait_at_most(DEADLINE, what, condition)
+}
+
+/// The same, for what takes longer.
+#[track_caller]
+pub fn wait_at_most<T>(
+    deadline: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> Option<T>,
+) -> T {
+    let until = Instant::now() + deadline;
     loop {
         if let Some(value) = condition() {
             return value;

@@ -85,7 +85,7 @@ pub(crate) struct CallSite {
 struct Sites {
     by_text: HashMap<SiteText, &'static CallSite>,
     by_place: HashMap<usize, &'static CallSite>,
-    by_id: Vec<&'static CallSite>,
+    numbered: Vec<&'static CallSite>,
 }
 
 static SITES: LazyLock<RwLock<Sites>> = LazyLock::new(RwLock::default);
@@ -247,17 +247,17 @@ impl CallSite {
     /// The site of a number.
     pub(crate) fn find(id: u32) -> Option<&'static Self> {
         let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
-        sites.by_id.get((id as usize).checked_sub(1)?).copied()
+        sites.numbered.get((id as usize).checked_sub(1)?).copied()
     }
 }
 
 impl Sites {
     /// Gives a site its number.
     fn add(&mut self, mut site: CallSite) -> &'static CallSite {
-        site.id = u32::try_from(self.by_id.len() + 1).unwrap_or(u32::MAX);
+        site.id = u32::try_from(self.numbered.len() + 1).unwrap_or(u32::MAX);
         // As many as there are places in the program that open spans, each as long as it runs.
         let site = &*Box::leak(Box::new(site));
-        self.by_id.push(site);
+        self.numbered.push(site);
         site
     }
 }

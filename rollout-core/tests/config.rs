@@ -578,8 +578,8 @@ fn what_exporters_get_is_said_in_words() {
         .export_keep([])
         .config()
         .unwrap();
-    let rates = ["http", "otlp"].map(|name| config.export_sample_rate_of(name));
-    assert_eq!(rates, [0.3, 0.25]);
+    let rate = |name: &str| config.export_sample_rate_of(name).to_string();
+    assert_eq!(["http", "otlp"].map(rate), ["0.3", "0.25"]);
     assert_eq!(config.export_keep(), []);
     let keep: Keep = "slow:1500ms".parse().unwrap();
     assert_eq!(keep.to_string(), "slow:1.5");

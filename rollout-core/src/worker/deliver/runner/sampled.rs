@@ -31,9 +31,7 @@ impl Runner {
 
     /// Whether anything has waited too long.
     pub(super) fn has_late(&self) -> bool {
-        self.sampler
-            .as_ref()
-            .is_some_and(|sampler| sampler.has_late())
+        self.sampler.as_ref().is_some_and(TailSampler::has_late)
     }
 
     /// Hands that over.

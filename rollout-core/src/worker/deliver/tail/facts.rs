@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,8 +12,8 @@ use crate::config::Keep;
 /// An event, as far as it matters here.
 #[derive(Deserialize)]
 pub(super) struct Event<'a> {
-    #[serde(borrow)]
-    event_type: Cow<'a, str>,
+    #[serde(borrow, rename = "event_type")]
+    kind: Cow<'a, str>,
     #[serde(borrow, default)]
     span_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -72,12 +73,12 @@ impl<'a> Event<'a> {
     }
 
     pub(super) fn begins_trace(&self) -> bool {
-        self.event_type == "trace.start"
+        self.kind == "trace.start"
     }
 
     /// It is the topmost span here of a trace that began elsewhere.
     pub(super) fn begins_branch(&self) -> bool {
-        matches!(&*self.event_type, "span.start" | "tool.call")
+        matches!(&*self.kind, "span.start" | "tool.call")
             && self.attributes.branch == Some(Value::Bool(true))
     }
 
@@ -86,11 +87,11 @@ impl<'a> Event<'a> {
     }
 
     pub(super) fn ends_trace(&self) -> bool {
-        self.event_type == "trace.end"
+        self.kind == "trace.end"
     }
 
     pub(super) fn ends_span(&self) -> bool {
-        matches!(&*self.event_type, "span.end" | "tool.result")
+        matches!(&*self.kind, "span.end" | "tool.result")
     }
 
     pub(super) fn span(&self) -> Option<u64> {
@@ -103,7 +104,7 @@ impl<'a> Event<'a> {
         let unsuccessful = self.outcome.success == Some(false) && status != Some("cancelled");
         status == Some("error")
             || unsuccessful
-            || self.event_type == "error"
+            || self.kind == "error"
             || self.error.kind.is_some()
             || self.error.message_preview.is_some()
     }
@@ -113,11 +114,11 @@ impl<'a> Event<'a> {
         [&self.started_at, &self.occurred_at]
             .into_iter()
             .filter_map(|at| crate::event::parse_time(at.as_deref()?).ok())
-            .map(|at| at.as_nanosecond())
+            .map(Timestamp::as_nanosecond)
     }
 
     fn is_score(&self) -> bool {
-        matches!(&*self.event_type, "feedback" | "eval.result") || self.outcome.eval_score.is_some()
+        matches!(&*self.kind, "feedback" | "eval.result") || self.outcome.eval_score.is_some()
     }
 
     /// The number that it was judged by, if it was one.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::contender::{Kind, Mode};
+use crate::contender::{Kind, Mode, Sink};
 use crate::part;
 
 /// What a process is started for.
@@ -22,9 +22,9 @@ pub enum Task {
     /// See [`part::series`]: threads.
     Threads(Kind),
     /// See [`part::through`]: a million spans a second.
-    Paced,
+    Paced(Sink),
     /// See [`part::through`]: as fast as it goes, to an exporter.
-    FlatOut(Kind),
+    FlatOut(Kind, Sink),
     /// See [`part::through`]: as fast as it goes, to the spool on disk.
     Spool,
     /// See [`part::through`]: to this server.
@@ -39,8 +39,8 @@ impl Task {
             Self::Allocations(_) => panic!("is for the program `allocations`"),
             Self::Sizes(kind) => value(&part::series::sizes(*kind)),
             Self::Threads(kind) => value(&part::series::threads(*kind)),
-            Self::Paced => value(&part::through::paced()),
-            Self::FlatOut(kind) => value(&part::through::flat_out(*kind)),
+            Self::Paced(sink) => value(&part::through::paced(*sink)),
+            Self::FlatOut(kind, sink) => value(&part::through::flat_out(*kind, *sink)),
             Self::Spool => value(&part::through::spool()),
             Self::Serve(server) => value(&part::through::serve(server)),
         }

@@ -265,11 +265,14 @@ fn a_password_in_an_address_is_not_recorded() {
     }
 }
 
+/// Variables, the repository and the commit that they say.
+type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, &'a str);
+
 #[test]
 fn ci_systems_say_it_in_variables() {
     let dir = repository();
     let github = "https://github.com/owner/name";
-    let cases: &[(&[(&str, &str)], Option<&str>, &str)] = &[
+    let cases: &[Case<'_>] = &[
         (
             &[("GITHUB_REPOSITORY", "owner/name"), ("GITHUB_SHA", OTHER)],
             Some(github),

@@ -33,7 +33,7 @@ async fn every_rollout_ends_with_what_became_of_it() {
         // The tool's last answer opens a turn that nobody answers, unless it broke.
         let broke = u64::from(trace.status == "TOOL_ERROR");
         assert_eq!(turns, calls + 1 - broke);
-        assert_eq!(trace.metadata.contains_key("target"), true);
+        assert!(trace.metadata.contains_key("target"));
         assert_eq!(fact("usage")["output_tokens"], 3 * calls);
     }
     let each = STEPS * SAMPLES;

@@ -308,7 +308,7 @@ fn assert_types(span: &Sent, expected: &[(&str, &str)]) {
             Some(Any::IntValue(_)) => "int",
             Some(Any::DoubleValue(_)) => "float",
             Some(Any::ArrayValue(_)) => "list",
-            other => panic!("{name} of {} is {other:?}", span.name()),
+            _ => "nothing that is known",
         };
         assert_eq!(found, *kind, "{name} of {}", span.name());
     }

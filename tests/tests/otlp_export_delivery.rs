@@ -51,7 +51,8 @@ fn events(names: &[&str]) -> Vec<Value> {
 }
 
 fn batch(events: &[Value]) -> Batch {
-    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let lines = events.iter().map(|event| format!("{event}\n"));
+    let lines = lines.collect::<Vec<_>>().concat();
     Batch::from_lines(lines.as_bytes())
 }
 
@@ -300,7 +301,7 @@ fn what_is_open_when_the_program_stops_is_said_to_be_interrupted() {
     let dir = tempfile::tempdir().unwrap();
     let program = client(dir.path(), &collector);
     let trace = program.trace("t").start();
-    let span = trace.tool("search").arguments(&json!({ "q": 1 })).start();
+    let span = trace.tool("search").arguments(json!({ "q": 1 })).start();
     flush(&program);
     assert!(collector.spans().is_empty());
     std::mem::forget((trace, span));

@@ -273,7 +273,7 @@ fn what_was_judged_or_has_cost_much_while_it_ran_goes() {
         names(vec![Keep::ScoredAtMost(0.3), Keep::Cost(0.06)]),
         "dear bad"
     );
-    assert_eq!(names(vec![Keep::Slow(Duration::from_secs(3600))]), "");
+    assert_eq!(names(vec![Keep::Slow(Duration::from_hours(1))]), "");
     assert_eq!(
         names(vec![Keep::Slow(Duration::ZERO)]),
         "cheap dear good bad said graded"
@@ -285,7 +285,8 @@ fn what_was_judged_or_has_cost_much_while_it_ran_goes() {
 fn leave(dir: &Path, events: &[Value]) {
     let writer = dir.join("spool/20260102T000000.000000Z-1-00000000");
     fs::create_dir_all(&writer).unwrap();
-    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let lines = events.iter().map(|event| format!("{event}\n"));
+    let lines = lines.collect::<Vec<_>>().concat();
     fs::write(writer.join("lock"), "").unwrap();
     fs::write(writer.join("00000001.ndjson"), lines).unwrap();
     fs::write(writer.join("kept.cursor"), r#"{"segment":1,"offset":0}"#).unwrap();

@@ -122,12 +122,12 @@ fn line(text: &str) -> usize {
     source.lines().position(|line| line == text).unwrap() + 1
 }
 
-struct Desk;
+struct Desk(usize);
 
 #[observe(type = "agent")]
 impl Desk {
     fn reply(&self, text: &str) -> usize {
-        text.len()
+        self.0 + text.len()
     }
 
     async fn reply_later(&self, text: &str) -> usize {
@@ -137,7 +137,7 @@ impl Desk {
 
 #[test]
 fn the_place_in_the_code_is_where_the_function_is_defined() {
-    let (_, captured) = capture(|| (Desk.reply("a"), block_on(Desk.reply_later("b"))));
+    let (_, captured) = capture(|| (Desk(0).reply("a"), block_on(Desk(0).reply_later("b"))));
     for (name, text) in [
         ("reply", "    fn reply(&self, text: &str) -> usize {"),
         (

@@ -29,7 +29,13 @@ fn serve(mut connection: TcpStream) -> Option<()> {
     let mut requests = BufReader::new(connection.try_clone().ok()?);
     loop {
         let asked = take_request(&mut requests)?;
-        if asked != Asked::Whole {
+        if asked == Asked::Whole {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                ANSWER.len()
+            );
+            connection.write_all((head + ANSWER).as_bytes()).ok()?;
+        } else {
             connection
                 .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
                 .ok()?;
@@ -46,12 +52,6 @@ fn serve(mut connection: TcpStream) -> Option<()> {
             connection
                 .write_all(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
                 .ok()?;
-        } else {
-            let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-                ANSWER.len()
-            );
-            connection.write_all((head + ANSWER).as_bytes()).ok()?;
         }
     }
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::rollout::{Counting, recording};
+pub use self::rollout::{Counting, Sink, recording};
 pub use self::shape::{LEAVES, Shape, Values};
 
 /// Spans of a [`Contender::tree`] of [`LEAVES`]: the leaves and their root.

@@ -1,11 +1,15 @@
-//! `rollout`: annotated functions, a spool in memory, and an exporter that counts events.
+//! `rollout`: annotated functions, a spool in memory, and an exporter that counts events, or a processor that counts
+//! spans.
 
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use rollout::{Batch, Builder, ExportFuture, Exporter, InitGuard, Receipt, SpoolKind};
+use rollout::{
+    Batch, Builder, ExportFuture, Exporter, InitGuard, Receipt, SpanData, SpanProcessor, SpoolKind,
+};
+use serde::{Deserialize, Serialize};
 
 use super::shape::{Answer, Order, Values, ten_deep};
 use super::{Functions, Mode};
@@ -23,7 +27,7 @@ impl Rollout {
     pub(super) fn start(mode: Mode) -> Self {
         let counted = Counting::default();
         let rate = if mode == Mode::Unsampled { 0.0 } else { 1.0 };
-        let builder = recording(&counted).sample_rate(rate);
+        let builder = recording(&counted, Sink::Exporter).sample_rate(rate);
         Self {
             guard: (mode != Mode::Off).then(|| builder.init().unwrap()),
             counted,
@@ -32,21 +36,31 @@ impl Rollout {
     }
 }
 
-/// A client that counts what reaches its exporter, with all bounds as they are by default.
-pub fn recording(counted: &Counting) -> Builder {
-    rollout::builder()
-        .spool(SpoolKind::Memory)
-        .exporters([])
-        .exporter(Box::new(counted.clone()))
+/// Who counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sink {
+    /// An exporter, which gets events as JSON.
+    Exporter,
+    /// A span processor, which gets spans before they are put in words.
+    Processor,
 }
 
-/// An exporter that counts events and looks at nothing else. Clones count together.
+/// A client that counts what it records, with all bounds as they are by default.
+pub fn recording(counted: &Counting, sink: Sink) -> Builder {
+    let builder = rollout::builder().spool(SpoolKind::Memory).exporters([]);
+    match sink {
+        Sink::Exporter => builder.exporter(Box::new(counted.clone())),
+        Sink::Processor => builder.span_processor(counted.clone()),
+    }
+}
+
+/// Counts events or spans and looks at nothing else. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct Counting(Arc<AtomicU64>);
 
 impl Counting {
-    /// Events so far.
-    pub fn events(&self) -> u64 {
+    /// Events or spans so far.
+    pub fn seen(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -59,6 +73,13 @@ impl Exporter for Counting {
     fn export<'a>(&'a mut self, batch: &'a Batch) -> ExportFuture<'a> {
         self.0.fetch_add(batch.len() as u64, Relaxed);
         Box::pin(std::future::ready(Ok(Receipt::all())))
+    }
+}
+
+impl SpanProcessor for Counting {
+    fn on_end(&mut self, span: &SpanData<'_>) {
+        black_box(span);
+        self.0.fetch_add(1, Relaxed);
     }
 }
 
@@ -115,7 +136,7 @@ impl Functions for Rollout {
     }
 
     fn counted(&self) -> u64 {
-        self.counted.events()
+        self.counted.seen()
     }
 
     /// A start and an end of the trace and of each span.

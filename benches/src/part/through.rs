@@ -8,7 +8,7 @@ use rollout::{Client, ExporterKind, SpoolKind};
 use serde::{Deserialize, Serialize};
 
 use crate::child::Task;
-use crate::contender::{Counting, Kind, LEAVES, Mode, SPANS, Shape, Values, recording};
+use crate::contender::{Counting, Kind, LEAVES, Mode, SPANS, Shape, Sink, Values, recording};
 use crate::measure::{cpu_of_children, own_cpu, peak_memory, thread_time};
 use crate::server::{self, Server};
 use crate::table::{Table, at_least, at_most, count, figure};
@@ -43,7 +43,7 @@ pub struct Found {
     recorded: u64,
     arrived: u64,
     lost: u64,
-    /// Events that an exporter which counts has seen: also lines that tell of losses.
+    /// What somebody who counts has seen: spans, or events, among which are also lines that tell of losses.
     seen: Option<u64>,
     /// Seconds of the producer, and until everything had arrived.
     produced: f64,
@@ -111,15 +111,26 @@ fn record(client: &Client, pace: Option<u64>, time: Duration, most: u64) -> Foun
     let producer = thread_time(|| trees = produce(tree, pace, time, most / SPANS));
     let produced = began.elapsed().as_secs_f64();
     let report = client.blocking_flush(FLUSH).unwrap();
+    let (took, stats) = (began.elapsed().as_secs_f64(), client.stats());
+    let is_delivered = !stats.exporters.is_empty() || stats.spooled > 0;
     Found {
         spans: trees * SPANS,
         // A start and an end of the trace and of each span.
         recorded: trees * 2 * (SPANS + 1),
-        arrived: report.delivered,
-        lost: report.lost,
+        // A processor sees whatever the worker has taken from the queues.
+        arrived: if is_delivered {
+            report.delivered
+        } else {
+            stats.recorded
+        },
+        lost: if is_delivered {
+            report.lost
+        } else {
+            stats.dropped.values().sum()
+        },
         seen: None,
         produced,
-        took: began.elapsed().as_secs_f64(),
+        took,
         cpu: own_cpu() - cpu,
         producer: producer / 1e9,
         peak: peak_memory("self"),
@@ -127,22 +138,22 @@ fn record(client: &Client, pace: Option<u64>, time: Duration, most: u64) -> Foun
     }
 }
 
-/// A million spans a second for ten seconds, to an exporter that counts.
-pub fn paced() -> Found {
+/// A million spans a second for ten seconds, to somebody who counts.
+pub fn paced(sink: Sink) -> Found {
     let counted = Counting::default();
-    let client = recording(&counted).init().unwrap();
+    let client = recording(&counted, sink).init().unwrap();
     let mut found = record(&client, Some(PACE), PACED, u64::MAX);
-    found.seen = Some(counted.events());
+    found.seen = Some(counted.seen());
     found
 }
 
-/// As many as one thread can record in a few seconds, to an exporter that counts.
-pub fn flat_out(kind: Kind) -> Found {
+/// As many as one thread can record in a few seconds, to somebody who counts.
+pub fn flat_out(kind: Kind, sink: Sink) -> Found {
     if kind == Kind::Rollout {
         let counted = Counting::default();
-        let client = recording(&counted).init().unwrap();
+        let client = recording(&counted, sink).init().unwrap();
         let mut found = record(&client, None, FLAT_OUT, u64::MAX);
-        found.seen = Some(counted.events());
+        found.seen = Some(counted.seen());
         return found;
     }
     let contender = kind.start(Mode::On, 8 * 1024).expect("everybody can be on");
@@ -198,7 +209,7 @@ pub fn serve(program: &Path) -> Found {
     found
 }
 
-/// What one producer gets through to an exporter that counts.
+/// What one producer gets through to somebody who counts.
 pub fn exporter() -> Vec<Table> {
     vec![paced_table(), flat_out_table()]
 }
@@ -209,65 +220,41 @@ pub fn store() -> Vec<Table> {
 }
 
 fn paced_table() -> Table {
-    let found: Found = Task::Paced.run();
+    let [spans, events] =
+        [Sink::Processor, Sink::Exporter].map(|sink| Task::Paced(sink).run::<Found>());
     let mut table = Table::new(
         "A million spans a second",
-        "One producer for ten seconds, in bursts every millisecond, to an exporter that counts, with all bounds as they \
-         are by default and the spool in memory. Peak memory is that of the whole process.",
-        &["", "rollout"],
+        "One producer for ten seconds, in bursts every millisecond, with all bounds as they are by default: to a span \
+         processor that counts, and to an exporter that does, with the spool in memory. The exporter gets a start and an \
+         end of each span as JSON. Peak memory is that of the whole process.",
+        &["", "to a processor", "to an exporter"],
     );
-    table.row(["spans recorded".to_owned(), count(found.spans)]);
-    let rate = found.spans as f64 / found.produced;
-    table.row(["spans recorded a second".to_owned(), figure(rate)]);
-    table.row(["events recorded".to_owned(), count(found.recorded)]);
-    table.row(["events delivered".to_owned(), count(found.arrived)]);
-    table.row(["as the exporter counts".to_owned(), seen(&found)]);
-    table.row(["events lost".to_owned(), at_most(found.lost as f64, 0.0, 0)]);
-    let behind = found.took - found.produced;
-    table.row([
-        "seconds until the last one was there".to_owned(),
-        figure(behind),
-    ]);
-    let cpu = figure(found.cpu_per_million());
-    table.row(["CPU seconds per million spans, all threads".to_owned(), cpu]);
-    let producer = figure(found.producer_per_million());
-    table.row(["of these, the producer's".to_owned(), producer]);
-    table.row(["peak memory, MiB".to_owned(), at_most(found.peak, 64.0, 1)]);
-    table
-}
-
-fn flat_out_table() -> Table {
-    let [ours, theirs] =
-        [Kind::Rollout, Kind::Fastrace].map(|kind| Task::FlatOut(kind).run::<Found>());
-    let mut table = Table::new(
-        "As fast as one thread records",
-        "One producer for three seconds, then a flush. The rate is that of spans which reached the exporter, over all \
-         of that time. rollout drops what does not fit into its bound of 64 MiB, counts it, and reports a start and an \
-         end of each span as JSON; fastrace has no bound, and reports a span when it is over.",
-        &["", "rollout", "fastrace"],
-    );
-    let both = |of: &dyn Fn(&Found) -> String| [of(&ours), of(&theirs)];
+    let both = |of: &dyn Fn(&Found) -> String| [of(&spans), of(&events)];
     let mut row = |what: &str, cells: [String; 2]| {
         table.row(std::iter::once(what.to_owned()).chain(cells));
     };
     row("spans recorded", both(&|found| count(found.spans)));
-    let rates = [at_least(ours.rate(), 5e6, 0), figure(theirs.rate())];
-    row("spans a second that reached the exporter", rates);
     row(
-        "events (fastrace: spans) delivered",
-        both(&|found| count(found.arrived)),
+        "spans recorded a second",
+        both(&|found| figure(found.spans as f64 / found.produced)),
     );
-    row("as the exporter counts", both(&seen));
     row(
-        "counted as lost, %",
-        both(&|found| percent(found.lost, found)),
+        "events recorded (two of each span and trace)",
+        both(&|found| count(found.recorded)),
+    );
+    row("of these, arrived", both(&|found| count(found.arrived)));
+    row("spans, or events, as they are counted there", both(&seen));
+    row(
+        "events lost, and counted as lost",
+        [at_most(spans.lost as f64, 0.0, 0), count(events.lost)],
     );
     row(
         "neither there nor counted as lost",
-        [
-            at_most(ours.unaccounted().abs() as f64, 0.0, 0),
-            count(theirs.unaccounted().unsigned_abs()),
-        ],
+        both(&|found| at_most(found.unaccounted().abs() as f64, 0.0, 0)),
+    );
+    row(
+        "seconds until the last one was there",
+        both(&|found| figure(found.took - found.produced)),
     );
     row(
         "CPU seconds per million spans, all threads",
@@ -277,7 +264,64 @@ fn flat_out_table() -> Table {
         "of these, the producer's",
         both(&|found| figure(found.producer_per_million())),
     );
-    row("peak memory, MiB", both(&|found| figure(found.peak)));
+    row(
+        "peak memory, MiB",
+        [at_most(spans.peak, 64.0, 1), figure(events.peak)],
+    );
+    table
+}
+
+fn flat_out_table() -> Table {
+    let [spans, events, theirs] = [
+        (Kind::Rollout, Sink::Processor),
+        (Kind::Rollout, Sink::Exporter),
+        (Kind::Fastrace, Sink::Exporter),
+    ]
+    .map(|(kind, sink)| Task::FlatOut(kind, sink).run::<Found>());
+    let mut table = Table::new(
+        "As fast as one thread records",
+        "One producer for three seconds, then a flush. The rate is that of spans which arrived, over all of that time. \
+         rollout drops what does not fit into its bound of 64 MiB and counts it; its exporters get a start and an end of \
+         each span as JSON. fastrace has no bound, and reports a span when it is over.",
+        &["", "to a processor", "to an exporter", "fastrace"],
+    );
+    let all = |of: &dyn Fn(&Found) -> String| [of(&spans), of(&events), of(&theirs)];
+    let mut row = |what: &str, cells: [String; 3]| {
+        table.row(std::iter::once(what.to_owned()).chain(cells));
+    };
+    row("spans recorded", all(&|found| count(found.spans)));
+    let rates = [
+        at_least(spans.rate(), 5e6, 0),
+        figure(events.rate()),
+        figure(theirs.rate()),
+    ];
+    row("spans a second that arrived", rates);
+    row(
+        "events (fastrace: spans) that arrived",
+        all(&|found| count(found.arrived)),
+    );
+    row("spans, or events, as they are counted there", all(&seen));
+    row(
+        "counted as lost, %",
+        all(&|found| percent(found.lost, found)),
+    );
+    row(
+        "neither there nor counted as lost",
+        [
+            at_most(spans.unaccounted().abs() as f64, 0.0, 0),
+            at_most(events.unaccounted().abs() as f64, 0.0, 0),
+            count(theirs.unaccounted().unsigned_abs()),
+        ],
+    );
+    row(
+        "CPU seconds per million spans, all threads",
+        all(&|found| figure(found.cpu_per_million())),
+    );
+    row(
+        "of these, the producer's",
+        all(&|found| figure(found.producer_per_million())),
+    );
+    row("peak memory, MiB", all(&|found| figure(found.peak)));
     table
 }
 

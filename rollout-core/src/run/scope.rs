@@ -408,23 +408,18 @@ impl Rollout {
 /// Why it did not come to its end.
 fn put_failure(end: &mut End<'_>, ended: EndStatus, status: Status, said: &Said, left: &Left) {
     let message = said.message.as_ref().or(said.error.as_ref());
-    match left {
-        Left::Failed(failure) => {
-            let message = message.unwrap_or(&failure.message);
-            end.failure(failure.type_name, message, &[]);
+    if let Left::Failed(failure) = left {
+        let message = message.unwrap_or(&failure.message);
+        end.failure(failure.type_name, message, &[]);
+    } else if ended != EndStatus::Error {
+        if let Some(message) = message {
+            end.attribute("rollout.run.message", message);
         }
-        _ if ended == EndStatus::Error => match message {
-            Some(message) => end.failure(status.as_str(), message, &[]),
-            None => {
-                let kind = status.as_str().as_bytes();
-                end.payload().put(Field::ErrorType, kind);
-            }
-        },
-        _ => {
-            if let Some(message) = message {
-                end.attribute("rollout.run.message", message);
-            }
-        }
+    } else if let Some(message) = message {
+        end.failure(status.as_str(), message, &[]);
+    } else {
+        let kind = status.as_str().as_bytes();
+        end.payload().put(Field::ErrorType, kind);
     }
 }
 

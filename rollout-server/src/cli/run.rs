@@ -15,7 +15,8 @@ use crate::{
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Run {
     /// The run's id
-    run: String,
+    #[arg(value_name = "RUN")]
+    id: String,
     /// Show the datapoints of this step
     #[arg(long, value_name = "NUMBER")]
     step: Option<i64>,
@@ -37,12 +38,12 @@ impl Run {
     pub(super) fn run(&self, out: &mut dyn Write, say: &mut dyn Write) -> Result<(), Failure> {
         let local = Local::open(&self.place)?;
         let unknown = || {
-            let (run, dir) = (&self.run, local.dir().display());
+            let (run, dir) = (&self.id, local.dir().display());
             Failure::told(format!(
                 "no rollout in {dir} belongs to a run {run}; `rollout runs` lists them"
             ))
         };
-        let run = local.store.run(&self.run)?.ok_or_else(unknown)?;
+        let run = local.store.run(&self.id)?.ok_or_else(unknown)?;
         if self.step.is_none() && !self.datapoints {
             if self.json {
                 serde_json::to_writer_pretty(&mut *out, &run)?;
@@ -53,7 +54,7 @@ impl Run {
             return Ok(());
         }
         let query = DatapointQuery {
-            run_id: self.run.clone(),
+            run_id: self.id.clone(),
             step_number: self.step,
             offset: 0,
             limit: self.limit.clamp(1, MAX_DATAPOINTS),

@@ -10,6 +10,7 @@ mod phoenix;
 mod service;
 mod shown;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use rollout_server::{ingest::sync_once, open_store};
@@ -138,12 +139,8 @@ fn tree(trace: &Trace) -> String {
                 .as_ref()
                 .map(|error| format!(": {}", error.message));
             let failed = failed.unwrap_or_default();
-            *lines += &format!(
-                "{}{} {}{failed}\n",
-                "  ".repeat(depth),
-                span.kind,
-                span.name
-            );
+            let indent = "  ".repeat(depth);
+            let _ = writeln!(lines, "{indent}{} {}{failed}", span.kind, span.name);
             below(trace, Some(id), depth + 1, lines);
         }
     }

@@ -92,7 +92,8 @@ fn hex(id: &Value) -> Option<String> {
     let bytes = base64::prelude::BASE64_STANDARD
         .decode(id.as_str()?)
         .unwrap();
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    Some(digits.collect::<Vec<_>>().concat())
 }
 
 fn span(node: &Value) -> Span {

@@ -2,7 +2,7 @@
 //!
 //! A training run has steps; in each step the policy tries every datapoint several times, all rollouts at once. Some
 //! run out of turns, some have a tool that breaks, some cannot be graded, one cannot even be set up: each ends with the
-//! status that says so. [`train`] is the harness, [`play`] the agent; neither knows who reads the traces.
+//! status that says so. [`train`] is the harness, `play` the agent; neither knows who reads the traces.
 
 mod environment;
 mod grader;

@@ -139,8 +139,13 @@ impl Line {
 
     /// Nanoseconds since the program was first traced, at this tick.
     pub(super) fn nanos(&self, ticks: Ticks) -> u64 {
-        let after = self.knots.partition_point(|knot| knot.ticks <= ticks);
-        let Some(knot) = self.knots.get(after.saturating_sub(1)) else {
+        // Mostly it is one of the last seconds.
+        let knot = self.knots.last().filter(|knot| knot.ticks <= ticks);
+        let before = || {
+            let after = self.knots.partition_point(|knot| knot.ticks <= ticks);
+            self.knots.get(after.saturating_sub(1))
+        };
+        let Some(knot) = knot.or_else(before) else {
             return 0;
         };
         let nanos = |ticks: u64| (ticks as f64 * knot.nanos_per_tick) as u64;

@@ -65,6 +65,20 @@ impl Wall {
 
     /// Nanoseconds since the Unix epoch at this tick, for something that has begun at `since`.
     pub(crate) fn nanos(&self, since: Ticks, ticks: Ticks) -> u64 {
+        self.times(since, ticks).0
+    }
+
+    /// The same, and nanoseconds that the program had [run](Self::running) by then.
+    pub(crate) fn times(&self, since: Ticks, ticks: Ticks) -> (u64, u64) {
+        let running = self.line.nanos(ticks);
+        (running.saturating_add(self.ahead(since, ticks)), running)
+    }
+
+    /// How far the system's clock is ahead.
+    fn ahead(&self, since: Ticks, ticks: Ticks) -> u64 {
+        if let [(_, always)] = self.steps.as_slice() {
+            return *always;
+        }
         let at = |ticks| {
             self.steps
                 .partition_point(|(from, _)| *from <= ticks)
@@ -73,7 +87,7 @@ impl Wall {
         };
         let (from, to) = (at(since.min(ticks)), at(ticks));
         let ahead = self.steps[from..=to].iter().map(|(_, ahead)| *ahead).max();
-        self.line.nanos(ticks).saturating_add(ahead.unwrap_or(0))
+        ahead.unwrap_or(0)
     }
 
     /// Nanoseconds that the program has run at this tick.

@@ -442,7 +442,7 @@ impl Encoder {
             record.start
         };
         let since = *state.since.get_or_insert(began);
-        let at = self.wall.nanos(since, record.at);
+        let (at, running) = self.wall.times(since, record.at);
         self.time.write(at, event.plain_key("occurred_at"));
         let ended = matches!(
             kind,
@@ -452,9 +452,12 @@ impl Encoder {
                 | RecordKind::StreamEnd
         );
         if record.start != 0 {
-            let started = self.wall.nanos(since, record.start).min(at);
-            let running = |ticks| self.wall.running(ticks);
-            let nanos = running(record.at).saturating_sub(running(record.start));
+            let (started, was_running) = match record.start {
+                start if start == record.at => (at, running),
+                start => self.wall.times(since, start),
+            };
+            let started = started.min(at);
+            let nanos = running.saturating_sub(was_running);
             self.time.write(started, event.plain_key("started_at"));
             if ended {
                 self.time.write(at, event.plain_key("ended_at"));

@@ -54,6 +54,9 @@ pub(super) fn write(view: &View<'_>, to: &mut Attributes) {
 fn model(view: &View<'_>, to: &mut Attributes) {
     let span = view.span;
     to.maybe("traceroot.llm.model", span.model.model.as_ref());
+    if let Some(prompt) = span.attributes.get("rollout.prompt") {
+        to.value("traceroot.llm.prompt", prompt);
+    }
     if !view.options.is_empty() {
         let options = view.options.clone().into();
         to.json("traceroot.llm.model_parameters", &options);

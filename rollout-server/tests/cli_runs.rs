@@ -62,15 +62,9 @@ fn written() -> tempfile::TempDir {
         rollout(3, 1, "d1", "COMPLETED", Some(1.0)),
         rollout(4, 1, "d1", "GRADER_ERROR", None),
     ];
-    let events = events.concat();
-    let lines = events.iter().map(|event| {
-        format!(
-            "{event}
-"
-        )
-    });
-    let lines = lines.collect::<Vec<_>>().concat();
-    fs::write(writer.join("00000001.ndjson"), lines).expect("it is written");
+    let lines: Vec<_> = events.concat().iter().map(Value::to_string).collect();
+    let text = lines.join("\n") + "\n";
+    fs::write(writer.join("00000001.ndjson"), text).expect("it is written");
     dir
 }
 

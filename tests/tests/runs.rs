@@ -512,12 +512,12 @@ fn scores_have_components() {
             .passed(false)
             .explanation("half right")
             .attribute("judge", "v2");
+        let expected = score.clone();
         let graded = rollout.grade("judge", |span| {
             span.attribute("prompt", &"…");
             Ok::<_, String>(score)
         });
-        let score = graded.expect("a score").value();
-        assert!((score - 0.5).abs() < f64::EPSILON, "{score}");
+        assert_eq!(graded.expect("a score"), expected);
     });
     let event = the(&captured, "eval.result");
     assert_eq!(event["name"], "judge");

@@ -14,6 +14,13 @@ pub mod bridge {
     pub use crate::span::Here;
 }
 
+/// For the server, which tells traces that it has kept. Not for anybody else: it changes with every release.
+#[cfg(feature = "otlp")]
+#[doc(hidden)]
+pub mod kept {
+    pub use crate::export::TraceSpans;
+}
+
 #[cfg(feature = "runtime")]
 mod builder;
 #[cfg(feature = "runtime")]

@@ -29,7 +29,7 @@ pub use self::console::ConsoleExporter;
 pub use self::http::HttpExporter;
 pub use self::memory::MemoryExporter;
 #[cfg(feature = "otlp")]
-pub use self::otlp::OtlpExporter;
+pub use self::otlp::{OtlpExporter, TraceSpans};
 use crate::config::{Config, ExporterKind};
 use crate::error::{ConfigError, ExportError};
 

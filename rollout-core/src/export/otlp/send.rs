@@ -2,22 +2,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write as _};
-use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use reqwest::Client;
 
 use super::collect::Ready;
-use super::facts::Program;
+use super::request::request;
 use super::route::Route;
-use super::write;
 use crate::config::{Config, OtlpSettings};
 use crate::error::{ConfigError, ExportError};
 use crate::export::Rejection;
@@ -172,47 +166,13 @@ impl Sender {
 
     /// A request of spans, grouped by the programs that they are of.
     fn encode(&self, spans: &[Ready]) -> io::Result<Vec<u8>> {
-        let mut of_programs: Vec<(&Arc<Program>, ScopeSpans)> = Vec::new();
-        for ready in spans {
-            let known = of_programs
-                .iter()
-                .position(|(program, _)| **program == ready.program);
-            let at = known.unwrap_or_else(|| {
-                of_programs.push((&ready.program, of_scope()));
-                of_programs.len() - 1
-            });
-            if let Some((_, of_scope)) = of_programs.get_mut(at) {
-                of_scope.spans.push(ready.span.clone());
-            }
-        }
-        let resource_spans = of_programs
-            .into_iter()
-            .map(|(program, scope_spans)| ResourceSpans {
-                resource: Some(write::resource(program, &self.settings)),
-                scope_spans: vec![scope_spans],
-                ..ResourceSpans::default()
-            });
-        let request = ExportTraceServiceRequest {
-            resource_spans: resource_spans.collect(),
-        };
-        let body = request.encode_to_vec();
+        let body = request(spans, &self.settings).encode_to_vec();
         if !self.route.compresses {
             return Ok(body);
         }
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         gzip.write_all(&body)?;
         gzip.finish()
-    }
-}
-
-fn of_scope() -> ScopeSpans {
-    ScopeSpans {
-        scope: Some(InstrumentationScope {
-            name: "rollout".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..InstrumentationScope::default()
-        }),
-        ..ScopeSpans::default()
     }
 }
 

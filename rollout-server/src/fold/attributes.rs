@@ -7,7 +7,7 @@ use rollout_core::event::{Event, RawObject, USAGE_ATTRIBUTE, Usage};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::run::RunPatch;
+use super::run::{RUN, RunPatch, TURN_INDEX};
 use super::state::TAGS;
 
 /// A free member: its name, and its value as JSON text.
@@ -25,8 +25,24 @@ pub(crate) const DROPPED: &str = "rollout.dropped";
 /// Where the source location rides.
 pub(crate) const CODE: [&str; 3] = ["code.file.path", "code.line.number", "code.function.name"];
 
+/// Says of what has begun that it will never end: who recorded it is gone. So a store tells it whose traces go to
+/// another one.
+pub(crate) const INTERRUPTED: &str = "rollout.interrupted";
+/// Where it rides that a span goes on with a trace of another process.
+pub(crate) const BRANCH: &str = "rollout.parent.remote";
+/// Where the caller's trace and span ride.
+pub(crate) const LINK: [&str; 2] = ["rollout.link.trace_id", "rollout.link.span_id"];
+/// Where a trace's tags ride.
+pub(crate) const TRACE_TAGS: &str = "rollout.trace.tags";
+/// Where members of a trace ride on an event of one of its parts.
+pub(crate) const TRACE_METADATA: &str = "rollout.trace.metadata";
+/// Where members ride that are what they are, whatever they are called.
+pub(crate) const METADATA: &str = "rollout.metadata";
+/// What an event's time leaves out.
+pub(crate) const NANOSECONDS: &str = "rollout.ns";
+
 /// What rides on every event: its program, and its exact time.
-pub(crate) const REPEATED: [&str; 3] = ["service_name", "release", "rollout.ns"];
+pub(crate) const REPEATED: [&str; 3] = ["service_name", "release", NANOSECONDS];
 
 /// The attributes of one event.
 #[derive(Default)]
@@ -37,6 +53,8 @@ pub(super) struct Attributes<'a> {
     pub(super) link: (Option<Cow<'a, str>>, Option<Cow<'a, str>>),
     /// The span is the topmost of a process that goes on with a trace of another one.
     pub(super) branch: bool,
+    /// What has begun will never end.
+    pub(super) interrupted: bool,
     /// The usage section with what rides beside it.
     pub(super) usage: Usage,
     /// The tags that are set.
@@ -74,18 +92,19 @@ impl<'a> Attributes<'a> {
             return;
         }
         match &*name {
-            "rollout.ns" => self.nanoseconds = read(value).unwrap_or(0).clamp(0, 999),
-            "rollout.link.trace_id" => self.link.0 = read(value),
-            "rollout.link.span_id" => self.link.1 = read(value),
-            "rollout.parent.remote" => self.branch = read(value).unwrap_or(false),
-            "rollout.trace.tags" => self
+            NANOSECONDS => self.nanoseconds = read(value).unwrap_or(0).clamp(0, 999),
+            _ if name == LINK[0] => self.link.0 = read(value),
+            _ if name == LINK[1] => self.link.1 = read(value),
+            BRANCH => self.branch = read(value).unwrap_or(false),
+            INTERRUPTED => self.interrupted = read(value).unwrap_or(false),
+            TRACE_TAGS => self
                 .tags
                 .extend(read::<Vec<String>>(value).into_iter().flatten()),
-            "rollout.trace.metadata" => self.trace_members.extend(members(value)),
+            TRACE_METADATA => self.trace_members.extend(members(value)),
             DROPPED => self.trace_members.extend(
                 members(value).map(|(reason, count)| (format!("{DROPPED}.{reason}").into(), count)),
             ),
-            "rollout.metadata" => self.members.extend(members(value)),
+            METADATA => self.members.extend(members(value)),
             "rollout.tags" | "tags" => {
                 self.tags
                     .extend(read::<Vec<String>>(value).into_iter().flatten());
@@ -145,6 +164,27 @@ impl<'a> Attributes<'a> {
             self.members.push((name.into(), json.into()));
         }
     }
+}
+
+/// Whether an attribute of that name says something of its event, so that a member that is called so has to ride in
+/// [`METADATA`].
+pub(crate) fn is_taken(name: &str) -> bool {
+    let taken = [
+        NANOSECONDS,
+        BRANCH,
+        INTERRUPTED,
+        TRACE_TAGS,
+        TRACE_METADATA,
+        DROPPED,
+        METADATA,
+        "rollout.tags",
+        "span_type",
+        TURN_INDEX,
+    ];
+    let below = [USAGE_ATTRIBUTE, RUN];
+    taken.contains(&name)
+        || LINK.contains(&name)
+        || below.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn members(object: &str) -> impl Iterator<Item = Member<'_>> {

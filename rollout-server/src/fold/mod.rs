@@ -7,6 +7,7 @@ mod attributes;
 mod run;
 mod span;
 mod state;
+pub(crate) mod tell;
 mod trace;
 
 use std::borrow::Cow;
@@ -16,7 +17,8 @@ use jiff::Timestamp;
 use rollout_core::event::{Agent, Context, Event, EventType, Links, RawObject, Usage};
 
 pub(crate) use attributes::{
-    CODE, DROPPED, ERROR_CHAIN, ERROR_MESSAGE, Member, REPEATED, TRUNCATED, read,
+    BRANCH, CODE, DROPPED, ERROR_CHAIN, ERROR_MESSAGE, INTERRUPTED, LINK, METADATA, Member,
+    NANOSECONDS, REPEATED, TRACE_METADATA, TRACE_TAGS, TRUNCATED, read,
 };
 use run::RunPatch;
 pub(crate) use run::{INTRA_INDEX, RunState, Score, TURN_INDEX};
@@ -48,6 +50,8 @@ pub(crate) struct TracePatch<'a> {
     pub(crate) runs: bool,
     /// It was started by an event of its own.
     pub(crate) begins: bool,
+    /// It will never end.
+    pub(crate) interrupted: bool,
     pub(crate) life: Life<'a>,
     pub(crate) input: Option<&'a str>,
     pub(crate) output: Option<&'a str>,
@@ -85,6 +89,8 @@ pub(crate) struct SpanPatch<'a> {
     pub(crate) branch: bool,
     /// A tool that was given no id of its own but perhaps that of the span around it.
     pub(crate) borrowed: bool,
+    /// It will never end.
+    pub(crate) interrupted: bool,
     pub(crate) kind: Option<&'a str>,
     pub(crate) life: Life<'a>,
     pub(crate) tool_call_id: Option<&'a str>,
@@ -152,6 +158,7 @@ pub(crate) fn fold(event: &Event, arrived: i64) -> Patch<'_> {
     };
     if about_trace {
         let raw = Raw::of(event);
+        trace.interrupted = attributes.interrupted;
         trace.life = life(event, at, attributes.nanoseconds);
         trace.input = raw.input;
         trace.output = raw.output;
@@ -248,6 +255,7 @@ fn span<'a>(
         parent: node.parent,
         branch: attributes.branch,
         borrowed: node.borrowed,
+        interrupted: attributes.interrupted,
         kind,
         life,
         tool_call_id: event.tool.tool_call_id.as_deref(),

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use rollout_core::event::{Event, EventType};
+use serde_json::Value;
 
 use super::attributes::read;
 use super::state::set;
 
 /// Start of the names of attributes that say what a trace is a rollout of.
-const RUN: &str = "rollout.run.";
+pub(super) const RUN: &str = "rollout.run.";
 /// Where the place of a message rides.
 pub(crate) const TURN_INDEX: &str = "rollout.turn_index";
 pub(crate) const INTRA_INDEX: &str = "rollout.intra_index";
@@ -97,6 +98,33 @@ pub(crate) struct RunState<'a> {
     /// When its last request began.
     pub(crate) resumed_at: Option<i64>,
     pub(crate) facts_at: i64,
+}
+
+impl RunState<'_> {
+    /// The attributes that say it, but for what is counted, and the run, which an event names elsewhere.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (String, Value)> {
+        let texts = [
+            ("phase", &self.phase),
+            ("datapoint_id", &self.datapoint_id),
+            ("env_name", &self.env_name),
+            ("model_name", &self.model_name),
+            ("grader_name", &self.grader_name),
+            ("group_id", &self.group_id),
+        ];
+        let numbers = [
+            ("step_number", self.step_number),
+            ("sample_index", self.sample_index),
+        ];
+        let texts = texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, Value::from(text.as_deref()?))));
+        let numbers = numbers
+            .into_iter()
+            .filter_map(|(name, number)| Some((name, Value::from(number?))));
+        texts
+            .chain(numbers)
+            .map(|(name, value)| (format!("{RUN}{name}"), value))
+    }
 }
 
 impl<'a> RunState<'a> {

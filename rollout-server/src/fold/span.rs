@@ -25,6 +25,8 @@ pub(crate) struct SpanState<'a> {
     pub(crate) facts_at: i64,
     pub(crate) usage_at: i64,
     pub(crate) writer: Option<i64>,
+    /// Whether this group of events says that it will never end.
+    pub(crate) interrupted: bool,
     pub(crate) input: Said<'a>,
     pub(crate) output: Said<'a>,
     pub(crate) preview: Said<'a>,
@@ -34,6 +36,7 @@ pub(crate) struct SpanState<'a> {
 impl<'a> SpanState<'a> {
     pub(crate) fn apply(&mut self, at: i64, patch: SpanPatch<'a>) {
         let newest = at >= self.facts_at;
+        self.interrupted |= patch.interrupted;
         set(&mut self.parent, patch.parent.map(Cow::Borrowed), newest);
         set(&mut self.kind, patch.kind.map(Cow::Borrowed), newest);
         self.life.apply(&patch.life, newest);

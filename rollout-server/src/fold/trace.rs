@@ -38,6 +38,8 @@ pub(crate) struct TraceState<'a> {
     pub(crate) facts_at: i64,
     pub(crate) writer: Option<i64>,
     pub(crate) run: Option<RunState<'a>>,
+    /// Whether this group of events says that it will never end.
+    pub(crate) interrupted: bool,
     pub(crate) input: Said<'a>,
     pub(crate) output: Said<'a>,
     pub(crate) user_traits: Said<'a>,
@@ -53,6 +55,7 @@ impl<'a> TraceState<'a> {
         let newest = own && at >= self.facts_at;
         self.runs |= patch.runs;
         self.begun |= patch.begins;
+        self.interrupted |= patch.interrupted;
         self.first_at = Some(self.first_at.map_or(at, |first| first.min(at)));
         let before = (self.life.started_at, self.life.ended_at);
         self.life.apply(&patch.life, newest);

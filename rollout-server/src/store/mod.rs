@@ -66,6 +66,18 @@ pub trait Store: Send + Sync + 'static {
     /// Some of a run's datapoints by their ids; `None` where there is no such run.
     fn datapoints(&self, query: &DatapointQuery) -> Result<Option<DatapointPage>, StoreError>;
 
+    /// Tells a trace as events, in the order of their time: who takes them in, and had nothing of it, has the same trace.
+    /// The same trace told again is the same events, by their ids. Stops when `tell` returns `false`. Returns `false`
+    /// where there is no such trace.
+    ///
+    /// No more than one event and the order of the trace is in memory at a time, and what is told is the trace at one
+    /// moment.
+    fn events(
+        &self,
+        trace_id: &str,
+        tell: &mut dyn FnMut(Event) -> bool,
+    ) -> Result<bool, StoreError>;
+
     /// A number that is another one after every change, whoever made it in this process.
     fn revision(&self) -> watch::Receiver<u64>;
 

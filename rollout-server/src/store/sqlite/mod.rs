@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file, written by one thread, read by many.
 
 mod detail;
+mod events;
 mod group;
 mod list;
 mod migrations;
@@ -205,6 +206,14 @@ impl Store for SqliteStore {
 
     fn datapoints(&self, query: &DatapointQuery) -> Result<Option<DatapointPage>, StoreError> {
         self.read(|connection| runs::datapoints(connection, query))
+    }
+
+    fn events(
+        &self,
+        trace_id: &str,
+        tell: &mut dyn FnMut(Event) -> bool,
+    ) -> Result<bool, StoreError> {
+        self.read(|connection| events::tell(connection, &self.trees, trace_id, tell))
     }
 
     fn revision(&self) -> watch::Receiver<u64> {

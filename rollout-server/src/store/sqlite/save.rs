@@ -296,7 +296,7 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
                 open_count = ?13, usage = ?14, agent_name = ?15, user_id = ?16, account_id = ?17,
                 session_id = ?18, conversation_id = ?19, tags = ?20, link_trace_id = ?21, link_span_id = ?22,
                 first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26,
-                preview_rank = ?27, version = version + 1
+                preview_rank = ?27, interrupted = interrupted OR ?28, version = version + 1
              WHERE id = ?1",
         )?
         .execute(params![
@@ -327,6 +327,7 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
             state.writer,
             state.input_preview,
             state.preview_rank,
+            state.interrupted,
         ])?;
     Ok(())
 }
@@ -341,12 +342,13 @@ pub(super) fn span(
     let life = &state.life;
     let sql = if span.row.is_none() {
         "INSERT INTO spans (id, trace, span_id, parent, kind, name, said_status, started_at, ended_at, duration,
-            error_kind, error_message, tool_call_id, provider, model, usage, facts_at, usage_at, writer)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+            error_kind, error_message, tool_call_id, provider, model, usage, facts_at, usage_at, writer, interrupted)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
     } else {
         "UPDATE spans SET parent = ?4, kind = ?5, name = ?6, said_status = ?7, started_at = ?8, ended_at = ?9,
             duration = ?10, error_kind = ?11, error_message = ?12, tool_call_id = ?13, provider = ?14,
-            model = ?15, usage = ?16, facts_at = ?17, usage_at = ?18, writer = ?19
+            model = ?15, usage = ?16, facts_at = ?17, usage_at = ?18, writer = ?19,
+            interrupted = interrupted OR ?20
          WHERE id = ?1 AND trace = ?2 AND span_id = ?3"
     };
     connection.prepare_cached(sql)?.execute(params![
@@ -369,6 +371,7 @@ pub(super) fn span(
         state.facts_at,
         state.usage_at,
         state.writer,
+        state.interrupted,
     ])?;
     Ok(span.row.unwrap_or_else(|| connection.last_insert_rowid()))
 }

@@ -35,21 +35,21 @@ const ROW: &str = "id, span_id, parent, kind, name, status, started_at, ended_at
 pub(super) struct Trees(Mutex<VecDeque<Arc<Tree>>>);
 
 /// The order of one trace's spans at one version of it.
-struct Tree {
+pub(super) struct Tree {
     trace: i64,
     version: i64,
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
 }
 
 #[derive(Clone, Copy)]
-struct Place {
-    row: i64,
-    depth: u32,
+pub(super) struct Place {
+    pub(super) row: i64,
+    pub(super) depth: u32,
     has_parent: bool,
 }
 
 impl Trees {
-    fn of(
+    pub(super) fn of(
         &self,
         connection: &Connection,
         trace: i64,

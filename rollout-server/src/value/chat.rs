@@ -23,6 +23,9 @@ pub struct Turn {
     pub answers: Option<String>,
     /// What was said, in order.
     pub parts: Vec<Part>,
+    /// Those of the parts that are answers of tools, by their index, and the calls that they answer. A turn that says
+    /// itself which call it [`answers`](Turn::answers) has none.
+    pub results: Vec<(usize, Option<String>)>,
 }
 
 /// A piece of what was said.
@@ -92,8 +95,8 @@ impl Chat {
             {
                 chat.turns.push(Turn {
                     role: "system".to_owned(),
-                    answers: None,
                     parts: content(text),
+                    ..Turn::default()
                 });
             }
         }
@@ -105,8 +108,8 @@ impl Chat {
             Json::Text(text) if body == "input" && value.raw("model").is_some() => {
                 chat.turns.push(Turn {
                     role: "user".to_owned(),
-                    answers: None,
                     parts: vec![Part::Text(text)],
+                    ..Turn::default()
                 });
             }
             _ => return None,
@@ -200,6 +203,7 @@ fn turn(text: &str) -> Option<Turn> {
         role: role.to_owned(),
         answers,
         parts: vec![part],
+        results: Vec::new(),
     })
 }
 
@@ -214,7 +218,9 @@ fn message(item: &Json<'_>) -> Option<Turn> {
     let said = ["content", "parts"]
         .into_iter()
         .find_map(|name| item.raw(name));
+    let mut results = Vec::new();
     if let Some(said) = said.filter(|said| *said != "null") {
+        results.extend(self::results(said, parts.len()));
         parts.extend(content(said));
     }
     if let Some(refusal) = item.text("refusal").filter(|refusal| !refusal.is_empty()) {
@@ -240,6 +246,7 @@ fn message(item: &Json<'_>) -> Option<Turn> {
         },
         answers: item.text("tool_call_id"),
         parts,
+        results,
     })
 }
 
@@ -258,6 +265,23 @@ fn content(text: &str) -> Vec<Part> {
         }
         _ => vec![Part::Other(text.to_owned())],
     }
+}
+
+/// Which items of a message's content are answers of tools, the first item being at `offset`.
+fn results(said: &str, offset: usize) -> Vec<(usize, Option<String>)> {
+    let Json::List(items) = Json::read(said) else {
+        return Vec::new();
+    };
+    let results = items.iter().enumerate().filter_map(|(index, item)| {
+        let item = Json::read(item.get());
+        let call = match item.text("type").as_deref() {
+            Some("tool_result") => item.text("tool_use_id"),
+            Some("tool_call_response") => item.text("id"),
+            _ => item.get("functionResponse")?.text("id"),
+        };
+        Some((offset + index, call))
+    });
+    results.collect()
 }
 
 fn part(text: &str) -> Part {

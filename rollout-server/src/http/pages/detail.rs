@@ -270,6 +270,7 @@ fn message(row: &MessageRow) -> TurnView {
         role: row.role.clone().unwrap_or_else(|| "message".to_owned()),
         answers: row.tool_call_id.clone(),
         parts,
+        results: Vec::new(),
     });
     let view = match row.turn_index {
         Some(turn) => view.noted(&format!("turn {turn}")),

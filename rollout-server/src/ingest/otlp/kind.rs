@@ -10,9 +10,11 @@ pub(super) const RETRIEVAL: &str = "retrieval";
 pub(super) const EMBEDDING: &str = "embedding";
 pub(super) const SPAN: &str = "span";
 
-/// Where others write the type. An earlier one that says more than `span` wins.
+/// Where our own exporter writes the type. It is what it was, `span` included.
+const OURS: &str = "rollout.span.type";
+/// Where others write it. An earlier one that says more than `span` wins.
 const NAMES: &[&str] = &[
-    "rollout.span.type",
+    OURS,
     "langfuse.observation.type",
     "traceroot.span.type",
     "mlflow.spanType",
@@ -30,7 +32,7 @@ pub(super) fn take(attributes: &mut Attributes) -> String {
         };
         attributes.take(name);
         let kind = of_word(&word);
-        if said.is_none() && kind != SPAN {
+        if said.is_none() && (kind != SPAN || *name == OURS) {
             said = Some(kind);
         }
     }

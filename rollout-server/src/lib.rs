@@ -1,8 +1,10 @@
 //! Stores and shows traces.
 
 pub mod cli;
+mod export;
 mod fold;
 pub mod http;
+mod import;
 pub mod ingest;
 pub mod present;
 pub mod query;

@@ -28,6 +28,13 @@ pub(super) struct Place {
     dir: PathBuf,
 }
 
+impl Place {
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
 /// The traces of a directory.
 pub(super) struct Local {
     dir: PathBuf,

@@ -3,7 +3,9 @@
 mod check;
 mod demo;
 mod drain;
+mod export;
 mod failure;
+mod import;
 mod local;
 mod ls;
 mod run;
@@ -36,6 +38,8 @@ enum Command {
     Tail(tail::Tail),
     Runs(runs::Runs),
     Run(run::Run),
+    Export(export::Export),
+    Import(import::Import),
     Check(check::Check),
     Drain(drain::Drain),
 }
@@ -51,6 +55,8 @@ pub fn run() -> ExitCode {
         Command::Tail(command) => print(|out, say, _| command.run(out, say)),
         Command::Runs(command) => print(|out, say, _| command.run(out, say)),
         Command::Run(command) => print(|out, say, _| command.run(out, say)),
+        Command::Export(command) => print(|_, say, _| command.run(say)),
+        Command::Import(command) => print(|out, say, _| command.run(out, say)),
         Command::Check(command) => print(|out, say, _| command.run(out, say)),
         Command::Drain(command) => print(|out, say, _| command.run(out, say)),
     };

@@ -191,3 +191,40 @@ fn local_beside_http_keeps_and_sends() {
     assert!(server.has_once(&names));
     assert_eq!(memory.events().len(), 50);
 }
+
+/// Keeps how large its batches were.
+struct Large(Arc<Mutex<Vec<usize>>>);
+
+impl Exporter for Large {
+    fn name(&self) -> &'static str {
+        "large"
+    }
+
+    fn export<'a>(&'a mut self, batch: &'a Batch) -> ExportFuture<'a> {
+        self.0.lock().unwrap().push(batch.len());
+        Box::pin(std::future::ready(Ok(Receipt::all())))
+    }
+
+    fn batch_scale(&self) -> usize {
+        3
+    }
+}
+
+#[test]
+fn an_exporter_may_ask_for_larger_batches() {
+    let dir = tempfile::tempdir().unwrap();
+    let lengths = Arc::new(Mutex::new(Vec::new()));
+    let exporter = Box::new(Large(Arc::clone(&lengths)));
+    let program = Program::start(dir.path(), |builder| {
+        builder
+            .flush_at(10)
+            .flush_interval(Duration::from_secs(3600))
+            .exporter(exporter)
+    });
+    program.record(95);
+    wait_until("three of them are full", || {
+        lengths.lock().unwrap().len() == 3
+    });
+    assert!(program.stop(PATIENCE).is_complete());
+    assert_eq!(*lengths.lock().unwrap(), [30, 30, 30, 5]);
+}

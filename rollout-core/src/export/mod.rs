@@ -56,6 +56,12 @@ pub trait Exporter: Send + 'static {
         false
     }
 
+    /// How many times as much as `flush_at` and 1 MiB say makes a batch of this exporter: more than once for a store
+    /// that likes few large inserts. Asked for once, at the start. What there is goes after `flush_interval` all the same.
+    fn batch_scale(&self) -> usize {
+        1
+    }
+
     /// What makes the exporter that takes this one's place in a forked child (Unix).
     ///
     /// Asked for when the client starts, and called in each child that records, on the thread of the worker there. A

@@ -133,13 +133,8 @@ impl Delivery {
         let mut runners: Vec<_> = runners
             .into_iter()
             .map(|(name, reader, exporter)| {
-                Runner::new(
-                    Arc::clone(&shared),
-                    name,
-                    reader,
-                    exporter,
-                    Pace::of(config),
-                )
+                let pace = Pace::of(config, exporter.batch_scale());
+                Runner::new(Arc::clone(&shared), name, reader, exporter, pace)
             })
             .collect();
         runner::adopt(&shared, &mut runners);

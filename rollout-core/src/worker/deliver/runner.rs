@@ -32,13 +32,17 @@ const LOOK_FOR_BACKLOG: Duration = Duration::from_mins(1);
 pub(super) struct Pace {
     interval: Duration,
     events: u64,
+    bytes: usize,
 }
 
 impl Pace {
-    pub(super) fn of(config: &Config) -> Self {
+    /// For an exporter that wants so many times as much at once.
+    pub(super) fn of(config: &Config, scale: usize) -> Self {
+        let scale = scale.max(1);
         Self {
             interval: config.flush_interval(),
-            events: config.flush_at() as u64,
+            events: config.flush_at().saturating_mul(scale) as u64,
+            bytes: BATCH_BYTES.saturating_mul(scale),
         }
     }
 }
@@ -191,7 +195,7 @@ impl Runner {
             let mut wake = self.look_for_backlog;
             if pending.events > 0 {
                 let full =
-                    pending.events >= self.pace.events || pending.bytes >= BATCH_BYTES as u64;
+                    pending.events >= self.pace.events || pending.bytes >= self.pace.bytes as u64;
                 let due = *self.waiting_since.get_or_insert(now) + self.pace.interval;
                 if full || done < signal.hurry_to || now >= due {
                     return Due::Own;
@@ -230,7 +234,7 @@ impl Runner {
         let chunk = self
             .shared
             .spool()
-            .read(self.reader, BATCH_BYTES, self.pace.events);
+            .read(self.reader, self.pace.bytes, self.pace.events);
         if let Some(chunk) = chunk {
             let writer = self.shared.spool().writer();
             let batch = Batch::from_lines(&chunk.lines)
@@ -261,11 +265,11 @@ impl Runner {
     }
 
     async fn send_backlog(&mut self) -> Result<(), Stopped> {
-        let events = self.pace.events;
+        let Pace { events, bytes, .. } = self.pace;
         let Some(backlog) = self.backlog.front_mut() else {
             return Ok(());
         };
-        match backlog.read(BATCH_BYTES, events) {
+        match backlog.read(bytes, events) {
             Ok(Some(chunk)) => {
                 let writer = backlog.writer();
                 self.shared.under_way(backlog);

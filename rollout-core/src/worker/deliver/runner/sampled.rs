@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BATCH_BYTES, Runner, Stopped};
+use super::{Runner, Stopped};
 use crate::export::Batch;
 use crate::worker::deliver::tail::{Passed, TailSampler};
 
@@ -54,7 +54,7 @@ impl Runner {
                 .exporter(&self.name, |counts| counts.sampled_out += passed.left_out);
         }
         let own = self.shared.spool().writer();
-        for batch in passed.batches(BATCH_BYTES, self.pace.events) {
+        for batch in passed.batches(self.pace.bytes, self.pace.events) {
             let adopted = batch.writer() != own.as_deref();
             self.hand_over(batch, adopted).await?;
         }

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use crate::wait_until;
 
@@ -30,6 +30,18 @@ pub fn command(path: &str, dir: &Path) -> Command {
     }
     command.current_dir(dir).env("ROLLOUT_DIR", dir);
     command
+}
+
+/// Runs a command to its end; an error says in words how it failed.
+pub fn succeed(command: &mut Command) -> Result<Output, String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?} failed: {said}"))
 }
 
 impl Program {

@@ -293,9 +293,28 @@ fn is_whole(message: &[u8]) -> bool {
         return false;
     };
     let text = String::from_utf8_lossy(&message[..head]).to_ascii_lowercase();
-    let length = text
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
-        .unwrap_or(0_usize);
-    message.len() >= head + 4 + length
+    let body = &message[head + 4..];
+    let field = |name| text.lines().find_map(|line| line.strip_prefix(name));
+    if field("transfer-encoding:").is_some_and(|kind| kind.trim() == "chunked") {
+        return are_all(body);
+    }
+    let length = field("content-length:").and_then(|length| length.trim().parse().ok());
+    body.len() >= length.unwrap_or(0_usize)
+}
+
+/// Whether the last of these chunks is there. There is nothing behind it.
+fn are_all(mut chunks: &[u8]) -> bool {
+    while let Some(line) = chunks.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&chunks[..line]).ok();
+        let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        let size = size.expect("the size of a chunk");
+        let Some(rest) = chunks.get(line + 2 + size + 2..) else {
+            return false;
+        };
+        if size == 0 {
+            return true;
+        }
+        chunks = rest;
+    }
+    false
 }

@@ -3,8 +3,10 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Command,
 };
+
+use crate::program::succeed;
 
 /// The Python of an environment that has what a file of requirements lists; made once in the folder for built things,
 /// under a name, and kept there. The file lists everything at its version, what the packages need themselves too, and
@@ -54,16 +56,4 @@ fn make(name: &str, requirements: &Path, built: &Path) -> Result<PathBuf, String
     )?;
     fs::write(done, listed).map_err(|error| error.to_string())?;
     Ok(python)
-}
-
-/// What a command gives, or in words why it failed.
-pub fn succeed(command: &mut Command) -> Result<Output, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?} failed: {said}"))
 }

@@ -6,7 +6,8 @@ use std::{
 };
 
 use rollout_server::value::Chat;
-use rollout_tests::python::{environment, succeed};
+use rollout_tests::program::succeed;
+use rollout_tests::python::environment;
 use rollout_tests::server::TestServer;
 use scripted_model::{Model, Reply, Script};
 use serde_json::{Value, json};

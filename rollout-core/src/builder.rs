@@ -358,6 +358,33 @@ impl Builder {
         self.text("traceroot_host", address)
     }
 
+    /// ClickHouse's HTTP interface, such as `http://127.0.0.1:8123`. Chooses the exporter `clickhouse` as
+    /// [`Builder::otlp_endpoint`] does its own.
+    pub fn clickhouse_url(self, address: impl Into<String>) -> Self {
+        self.text("clickhouse_url", address)
+    }
+
+    /// The database that its tables are in, if that is not `default`.
+    pub fn clickhouse_database(self, name: impl Into<String>) -> Self {
+        self.text("clickhouse_database", name)
+    }
+
+    /// Who inserts, if that is not `default` without a password.
+    pub fn clickhouse_user(self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.text("clickhouse_user", name)
+            .text("clickhouse_password", password)
+    }
+
+    /// A cluster of replicas, on all of which the tables are made, with `Replicated…` engines.
+    pub fn clickhouse_cluster(self, name: impl Into<String>) -> Self {
+        self.text("clickhouse_cluster", name)
+    }
+
+    /// How many days ClickHouse keeps a trace, from 1 to 36,500; without this, what its tables have stays.
+    pub fn clickhouse_ttl_days(self, days: usize) -> Self {
+        self.text("clickhouse_ttl_days", days.to_string())
+    }
+
     /// Prints a tree of each trace on stderr when it ends.
     pub fn debug(self, debug: bool) -> Self {
         self.text("debug", debug.to_string())

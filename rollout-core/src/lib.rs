@@ -71,6 +71,8 @@ pub mod testing;
 #[cfg(feature = "runtime")]
 mod worker;
 
+#[cfg(feature = "clickhouse")]
+pub use crate::export::ClickHouseExporter;
 #[cfg(feature = "http")]
 pub use crate::export::HttpExporter;
 #[cfg(feature = "otlp")]

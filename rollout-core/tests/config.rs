@@ -266,6 +266,47 @@ fn what_is_not_compiled_in_says_which_feature_it_takes() {
     }
 }
 
+#[cfg(feature = "clickhouse")]
+#[test]
+fn an_address_of_clickhouse_selects_its_exporter() {
+    let all = resolved(&[
+        ("CLICKHOUSE_URL", "https://clickhouse:8443/"),
+        ("CLICKHOUSE_DATABASE", "traces"),
+        ("CLICKHOUSE_PASSWORD", "very-secret"),
+    ]);
+    assert_has(
+        &all,
+        &[
+            "exporters: [ClickHouse]",
+            r#"url: Some("https://clickhouse:8443")"#,
+            r#"database: Some("traces")"#,
+            r#"user: Some("default")"#,
+        ],
+    );
+    assert!(!all.contains("very-secret"), "{all}");
+    let named = resolved(&[("ROLLOUT_EXPORTERS", "local,clickhouse")]);
+    assert_has(&named, &["ERROR", "needs an address", "CLICKHOUSE_URL"]);
+}
+
+#[cfg(not(feature = "clickhouse"))]
+#[test]
+fn without_its_feature_clickhouse_says_which_that_is() {
+    for (variable, value) in [
+        ("CLICKHOUSE_URL", "http://a"),
+        ("ROLLOUT_EXPORTERS", "clickhouse"),
+    ] {
+        let text = resolved(&[(variable, value)]);
+        assert_has(
+            &text,
+            &["ERROR", "the cargo feature `clickhouse` of rollout"],
+        );
+        assert!(
+            text.contains(variable) || variable == "ROLLOUT_EXPORTERS",
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn a_builder_can_name_no_exporter_at_all() {
     let config = rollout_core::builder()
@@ -304,11 +345,8 @@ fn a_bad_value_names_variable_value_and_what_is_allowed() {
         ("ROLLOUT_MAX_SPOOL_BYTES", "1 KiB", "bytes from 64 KiB"),
         ("ROLLOUT_MAX_QUEUE_BYTES", "99999999 GiB", "bytes from"),
         ("ROLLOUT_SPOOL", "cloud", "disk or memory"),
-        (
-            "ROLLOUT_EXPORTERS",
-            "clickhouse",
-            "clickhouse is not in this version",
-        ),
+        ("CLICKHOUSE_TTL_DAYS", "0", "from 1 to 36500"),
+        ("CLICKHOUSE_URL", "127.0.0.1:8123", "http:// or https://"),
         ("ROLLOUT_EXPORTERS", "file", "of local, http, console"),
     ];
     for (variable, value, allowed) in cases {

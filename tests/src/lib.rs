@@ -11,6 +11,7 @@
 )]
 
 pub mod browser;
+pub mod clickhouse;
 pub mod collector;
 pub mod conversation;
 pub mod events;

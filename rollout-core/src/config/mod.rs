@@ -1,6 +1,7 @@
 //! Configuration: builder over environment over `rollout.toml` over default. In the environment, our own variables go
 //! before those of others that mean the same.
 
+mod clickhouse;
 pub(crate) mod env;
 mod file;
 mod integration;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::clickhouse::ClickHouseSettings;
 use self::keep::ExportRates;
 pub use self::keep::{Keep, ParseKeepError};
 pub(crate) use self::otlp::OtlpSettings;
@@ -59,6 +61,8 @@ pub enum ExporterKind {
     TraceRoot,
     /// Tells a run registry of the runs, steps and datapoints that rollouts are of; chosen by its address.
     Registry,
+    /// Inserts traces into ClickHouse.
+    ClickHouse,
 }
 
 impl ExporterKind {
@@ -72,6 +76,7 @@ impl ExporterKind {
             Self::Langfuse => "langfuse",
             Self::TraceRoot => "traceroot",
             Self::Registry => "registry",
+            Self::ClickHouse => "clickhouse",
         }
     }
 
@@ -126,6 +131,7 @@ pub struct Config {
     debug: bool,
     drain_on_signals: bool,
     otlp: OtlpSettings,
+    clickhouse: ClickHouseSettings,
     redact_keys: Vec<String>,
     redact_values: bool,
     mask: Option<Mask>,
@@ -223,6 +229,10 @@ impl Config {
                 Self::built_with_otlp(kind, &format!("{variable} asks for it, and "))?;
                 self.exporters.push(kind);
             }
+            if self.clickhouse.is_asked_for() {
+                Self::built_with_clickhouse("CLICKHOUSE_URL asks for it, and ")?;
+                self.exporters.push(ExporterKind::ClickHouse);
+            }
             if self.exporters.is_empty() && !has_exporters {
                 self.exporters.push(ExporterKind::Local);
             }
@@ -269,6 +279,10 @@ impl Config {
             self.otlp.check(*kind)?;
             of_otlp.clone()?;
         }
+        if self.exports_to(ExporterKind::ClickHouse) {
+            Self::built_with_clickhouse("")?;
+            self.clickhouse.check()?;
+        }
         self.git_repo = self.git_repo.take().map(git::said).transpose()?;
         if self.phase == Some(Phase::Prod)
             && let Some(run) = &self.run_id
@@ -295,6 +309,17 @@ impl Config {
     /// Nothing is recorded.
     pub(crate) fn off() -> Self {
         Self::unset()
+    }
+
+    fn built_with_clickhouse(why: &str) -> Result<(), ConfigError> {
+        if cfg!(feature = "clickhouse") {
+            return Ok(());
+        }
+        let problem = format!(
+            "{why}this program was built without the cargo feature `clickhouse` of rollout"
+        );
+        let name = ExporterKind::ClickHouse.as_str();
+        Err(ConfigError::new("exporters", Some(name), problem))
     }
 
     /// What the list of settings fills in.
@@ -337,6 +362,7 @@ impl Config {
             debug: false,
             drain_on_signals: false,
             otlp: OtlpSettings::default(),
+            clickhouse: ClickHouseSettings::default(),
             redact_keys: Vec::new(),
             redact_values: true,
             mask: None,
@@ -625,6 +651,7 @@ impl fmt::Debug for Config {
             .field("debug", &self.debug)
             .field("drain_on_signals", &self.drain_on_signals)
             .field("otlp", &self.otlp)
+            .field("clickhouse", &self.clickhouse)
             .field("redact_keys", &self.redact_keys)
             .field("redact_values", &self.redact_values)
             .field("mask", &self.mask.as_ref().map(|_| "set"))

@@ -162,7 +162,7 @@ impl Setting {
             ),
             Kind::Spool(_) => "disk or memory".into(),
             Kind::Exporters(_) => "a list, with commas, of local, http, console, otlp, langfuse, \
-                                   traceroot, registry"
+                                   traceroot, clickhouse, registry"
                 .into(),
             Kind::Integrations(_) => format!("a list, with commas, of {}", integration::names()),
             Kind::Phase(_) => "train, eval or prod".into(),
@@ -318,9 +318,7 @@ fn exporters(text: &str, refused: &str) -> Result<Vec<ExporterKind>, String> {
             "otlp" => ExporterKind::Otlp,
             "langfuse" => ExporterKind::Langfuse,
             "traceroot" => ExporterKind::TraceRoot,
-            "clickhouse" => {
-                return Err(format!("{name} is not in this version; {refused}"));
-            }
+            "clickhouse" => ExporterKind::ClickHouse,
             _ => return Err(refused.into()),
         };
         if !found.contains(&kind) {
@@ -431,8 +429,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         ["ROLLOUT_EXPORTERS"],
         "",
         Some(
-            "all that the other settings have a key or an address for: `http`, `otlp`, `langfuse`, `traceroot`; \
-             else `local`"
+            "all that the other settings have a key or an address for: `http`, `otlp`, `langfuse`, `traceroot`, \
+             `clickhouse`; else `local`"
         ),
         Kind::Exporters(|c| &mut c.exporters),
         "Who gets the events. `local` keeps them in the spool, where the command line and the \
@@ -834,5 +832,62 @@ pub(super) static SETTINGS: &[Setting] = &[
         "https://app.traceroot.ai",
         Kind::Url(|c| &mut c.otlp.traceroot_host),
         "Where TraceRoot is; `/api/v1/public/traces` is added to it."
+    ),
+    setting!(
+        "clickhouse_url",
+        ["CLICKHOUSE_URL"],
+        "",
+        Kind::Url(|c| &mut c.clickhouse.url),
+        "ClickHouse's HTTP interface, such as `http://127.0.0.1:8123`. With an address, the exporter `clickhouse` is \
+         chosen."
+    ),
+    setting!(
+        "clickhouse_database",
+        ["CLICKHOUSE_DATABASE"],
+        "default",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.clickhouse.database
+        },
+        "The database that its tables are in. It is made where it is not there, if the user may."
+    ),
+    setting!(
+        "clickhouse_user",
+        ["CLICKHOUSE_USER"],
+        "default",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.clickhouse.user
+        },
+        "Who inserts."
+    ),
+    setting!(
+        "clickhouse_password",
+        ["CLICKHOUSE_PASSWORD"],
+        "",
+        Kind::Key(|c| &mut c.clickhouse.password),
+        "That user's password."
+    ),
+    setting!(
+        "clickhouse_cluster",
+        ["CLICKHOUSE_CLUSTER"],
+        "",
+        Kind::Text {
+            most: 200,
+            to: |c| &mut c.clickhouse.cluster
+        },
+        "A cluster of replicas: its tables are made on all of them (`ON CLUSTER`), with `Replicated…` engines. ClickHouse \
+         Cloud needs none."
+    ),
+    setting!(
+        "clickhouse_ttl_days",
+        ["CLICKHOUSE_TTL_DAYS"],
+        "",
+        Some("what the tables have; at first, for ever"),
+        Kind::Count {
+            range: 1..=36_500,
+            to: |c| &mut c.clickhouse.ttl_days
+        },
+        "How many days it keeps a trace, from the day on which that began."
     ),
 ];

@@ -24,7 +24,7 @@ const MOST_ANSWER_BYTES: usize = 4 << 20;
 const REASON_CHARS: usize = 300;
 
 /// How long a connection may take to come about, within the time of the request.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 /// A client for this address, with headers for every request. It follows no redirect: it would carry keys along.
 ///
@@ -118,7 +118,7 @@ impl Answer {
 
 /// TLS by ring, given explicitly: the process's own choice of a provider is left alone. Without
 /// `https` no certificate of the system is read.
-fn tls(https: bool) -> Result<ClientConfig, rustls::Error> {
+pub(super) fn tls(https: bool) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -6,6 +6,8 @@
 
 mod batch;
 mod child;
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 #[cfg(feature = "http")]
 mod client;
 mod console;
@@ -16,6 +18,8 @@ mod memory;
 mod otlp;
 #[cfg(feature = "http")]
 mod registry;
+#[cfg(any(feature = "clickhouse", feature = "otlp"))]
+mod told;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +28,8 @@ pub use self::batch::Batch;
 pub(crate) use self::batch::uuid;
 pub use self::child::ForChild;
 pub(crate) use self::child::{Heir, in_child};
+#[cfg(feature = "clickhouse")]
+pub use self::clickhouse::ClickHouseExporter;
 pub use self::console::ConsoleExporter;
 #[cfg(feature = "http")]
 pub use self::http::HttpExporter;
@@ -159,6 +165,10 @@ pub(crate) fn all(
             }
             #[cfg(not(feature = "otlp"))]
             ExporterKind::Otlp | ExporterKind::Langfuse | ExporterKind::TraceRoot => {}
+            #[cfg(feature = "clickhouse")]
+            ExporterKind::ClickHouse => exporters.push(Box::new(ClickHouseExporter::new(config)?)),
+            #[cfg(not(feature = "clickhouse"))]
+            ExporterKind::ClickHouse => {}
         }
     }
     exporters.extend(own);

@@ -14,9 +14,9 @@ use super::facts::{
 };
 use super::moments;
 use super::open::{Key, Open, Origin};
-use super::told::Told;
 use super::write::{self, Path, Words};
 use crate::event::{Event, EventType};
+use crate::export::told::Told;
 
 /// Names on the way from the root to a span.
 const DEEPEST_PATH: usize = 64;

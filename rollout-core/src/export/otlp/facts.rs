@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::told::{Payloads, Told, parsed_text};
 use crate::event::{Agent, Context, ErrorInfo, Event, EventType, Links, Model, Usage};
+use crate::export::told::{Payloads, Told, parsed_text};
 
 /// A program, as the events of its own tell of it.
 #[derive(Debug, Default, PartialEq, Eq)]

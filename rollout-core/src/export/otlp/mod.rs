@@ -14,7 +14,6 @@ mod open;
 mod request;
 mod route;
 mod send;
-mod told;
 mod told_trace;
 mod write;
 

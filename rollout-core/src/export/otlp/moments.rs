@@ -5,8 +5,8 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use serde_json::{Map, Value, json};
 
 use super::facts::Moment;
-use super::told::{Told, parsed};
 use crate::event::{Event, EventType, RawObject};
+use crate::export::told::{Told, parsed};
 
 /// What an event that is about no span says happened.
 pub(super) fn of(event: &Event, told: &Told) -> Moment {

@@ -24,8 +24,8 @@ use self::kind::Kind;
 pub(super) use self::resource::resource;
 use super::conversation::{self, Asked, Part, Spoken};
 use super::facts::{Root, SpanFacts, TraceFacts, merge_context, root_id, unite};
-use super::told::parsed_text;
 use crate::event::Context;
+use crate::export::told::parsed_text;
 
 /// The trace is recorded.
 const SAMPLED: u32 = 1;

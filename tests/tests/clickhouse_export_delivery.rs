@@ -46,7 +46,8 @@ fn events(tasks: u64) -> Vec<Value> {
 }
 
 fn batch(events: &[Value]) -> Batch {
-    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let lines = events.iter().map(|event| format!("{event}\n"));
+    let lines = lines.collect::<Vec<_>>().concat();
     Batch::from_lines(lines.as_bytes())
 }
 

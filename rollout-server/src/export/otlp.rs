@@ -169,11 +169,9 @@ fn is_w3c(id: &str, digits: usize) -> bool {
 
 fn hashed(id: &str, digits: usize) -> String {
     let digest: [u8; 32] = Sha256::digest(id.as_bytes()).into();
-    let mut hex: String = digest
-        .iter()
-        .take(digits / 2)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let bytes = digest.iter().take(digits / 2);
+    let bytes: Vec<_> = bytes.map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = bytes.concat();
     // None of zeros is an id.
     if hex.bytes().all(|byte| byte == b'0') {
         hex.replace_range(..1, "1");

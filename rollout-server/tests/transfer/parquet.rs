@@ -27,7 +27,7 @@ fn pyarrow_reads_the_table_with_the_right_types() {
     let file = file.to_str().unwrap();
     dir.succeed(&["export", "--format", "parquet", "-o", file]);
     let output =
-        rollout_tests::python::succeed(Command::new(python).arg(here.join("read.py")).arg(file))
+        rollout_tests::program::succeed(Command::new(python).arg(here.join("read.py")).arg(file))
             .unwrap();
     let mut read: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = read["rows"].take();

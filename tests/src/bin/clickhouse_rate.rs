@@ -45,7 +45,7 @@ fn events(traces: u64) -> Vec<Value> {
                             });
                             call.record_output(&text);
                         });
-                    root.tool("look_up").arguments(&step).in_scope(|_| {});
+                    root.tool("look_up").arguments(step).in_scope(|_| {});
                 }
                 root.tool("look_up").arguments(&text).in_scope(|_| {});
             });
@@ -80,7 +80,8 @@ fn main() {
         let events = events(group);
         made += group;
         for some in events.chunks(BATCH) {
-            let lines: String = some.iter().map(|event| format!("{event}\n")).collect();
+            let lines = some.iter().map(|event| format!("{event}\n"));
+            let lines = lines.collect::<Vec<_>>().concat();
             let batch = Batch::from_lines(lines.as_bytes());
             let begun = Instant::now();
             runtime.block_on(exporter.export(&batch)).unwrap();

@@ -36,7 +36,7 @@ struct Function {
 /// Puts turns in the words of chat completions.
 #[derive(Default)]
 pub(super) struct Messages {
-    messages: Vec<Message>,
+    done: Vec<Message>,
     /// Calls that nobody has answered, the first first.
     open: Vec<String>,
     calls: usize,
@@ -52,11 +52,11 @@ impl Messages {
             all.take(turn);
         }
         let said = all
-            .messages
+            .done
             .iter()
             .rposition(|message| message.role == "assistant");
-        all.messages.truncate(said.map_or(0, |last| last + 1));
-        all.messages
+        all.done.truncate(said.map_or(0, |last| last + 1));
+        all.done
     }
 
     fn take(&mut self, turn: Turn) {
@@ -94,7 +94,7 @@ impl Messages {
         }
         // One answer of a model may come in several items.
         if role == "assistant"
-            && let Some(last) = self.messages.last_mut()
+            && let Some(last) = self.done.last_mut()
             && last.role == role
             && (last.content.is_none() || said.is_empty())
         {
@@ -102,7 +102,7 @@ impl Messages {
             last.tool_calls.extend(calls);
             return;
         }
-        self.messages.push(Message {
+        self.done.push(Message {
             role,
             content: content(said),
             tool_calls: calls,
@@ -128,7 +128,7 @@ impl Messages {
         let open = known
             .filter(|at| *at < self.open.len())
             .map(|at| self.open.remove(at));
-        self.messages.push(Message {
+        self.done.push(Message {
             role: "tool",
             content: Some(text.into()),
             tool_calls: Vec::new(),

@@ -218,7 +218,7 @@ fn an_exporter_may_ask_for_larger_batches() {
     let program = Program::start(dir.path(), |builder| {
         builder
             .flush_at(10)
-            .flush_interval(Duration::from_secs(3600))
+            .flush_interval(Duration::from_hours(1))
             .exporter(exporter)
     });
     program.record(95);

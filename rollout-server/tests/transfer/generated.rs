@@ -122,7 +122,7 @@ impl Said {
         match self.kind {
             "trace.update" => event["event_type"] = "span.update".into(),
             "tool.call" | "tool.result" => {
-                event["tool"] = json!({ "name": "t", "tool_call_id": "c" })
+                event["tool"] = json!({ "name": "t", "tool_call_id": "c" });
             }
             "message" => event["message"] = json!({ "role": "user", "content": self.payload }),
             "identity.update" => {

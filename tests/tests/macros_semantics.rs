@@ -391,6 +391,23 @@ fn async_recursion_takes_a_bounded_part_of_the_stack() {
     assert!(more <= 416, "{bare} bytes without, {annotated} with");
 }
 
+/// Futures that begin inside one another, more of them than are kept apart without an allocation.
+#[test]
+fn each_of_many_nested_futures_has_its_own_input_and_parent() {
+    const LEVELS: u32 = 50;
+    let (value, captured) = rollout::testing::capture(|| block_on(later(LEVELS)));
+    assert_eq!(value, LEVELS);
+    let mut next = captured.span("later");
+    for n in (0..=LEVELS).rev() {
+        let span = next.expect("a span for each level");
+        assert_eq!(span.input, Some(serde_json::json!({ "n": n })));
+        assert_eq!(span.output, Some(n.into()));
+        assert_eq!(span.status, "ok");
+        next = span.children.first();
+    }
+    assert!(next.is_none());
+}
+
 #[track_caller]
 #[span(capture_output = false)]
 fn caller() -> &'static Location<'static> {

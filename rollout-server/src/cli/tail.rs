@@ -71,6 +71,7 @@ impl Tail {
             filter: super::ls::filter(&self.filter)?,
             limit: TRACES,
             cursor: None,
+            ascending: false,
         };
         let local = Local::open(&self.place)?;
         let mut follower = Follower {

@@ -127,6 +127,7 @@ pub(crate) fn export(
         filter: wanted.filter,
         limit: MAX_TRACES,
         cursor: None,
+        ascending: false,
     };
     let most = wanted.limit.unwrap_or(u64::MAX);
     'pages: while written.traces < most {

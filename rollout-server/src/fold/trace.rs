@@ -31,6 +31,9 @@ pub(crate) struct TraceState<'a> {
     pub(crate) input_preview: Option<String>,
     /// Which input that is: see [`preview`](Self::preview).
     pub(crate) preview_rank: Option<i64>,
+    pub(crate) output_preview: Option<String>,
+    /// Which output that is: see [`preview_output`](Self::preview_output).
+    pub(crate) output_rank: Option<i64>,
     pub(crate) link_trace_id: Option<Cow<'a, str>>,
     pub(crate) link_span_id: Option<Cow<'a, str>>,
     /// When the first event happened, and the newest of the trace's own.
@@ -107,6 +110,9 @@ impl<'a> TraceState<'a> {
         if let Some(input) = patch.input {
             self.preview(input, at);
         }
+        if let Some(output) = patch.output {
+            self.preview_output(output, at);
+        }
         say(&mut self.input, at, patch.input);
         say(&mut self.output, at, patch.output);
         if !patch.attributes.is_empty() {
@@ -141,6 +147,20 @@ impl TraceState<'_> {
             self.input_preview = Some(preview(input, PREVIEW_CHARS));
             self.preview_rank = Some(rank);
         }
+    }
+
+    /// The same for an output: until the trace has one of its own, the latest of those on top, by its time long before
+    /// any of the trace's.
+    pub(crate) fn preview_output(&mut self, output: &str, rank: i64) {
+        if self.output_rank.is_none_or(|known| known <= rank) {
+            self.output_preview = Some(preview(output, PREVIEW_CHARS));
+            self.output_rank = Some(rank);
+        }
+    }
+
+    /// Shows the output of a span on top.
+    pub(crate) fn preview_output_on_top(&mut self, output: &str, at: i64) {
+        self.preview_output(output, at.saturating_sub(LONG_AGO));
     }
 }
 

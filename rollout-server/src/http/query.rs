@@ -60,6 +60,7 @@ pub(super) async fn traces(
         filter: query.filter.unwrap_or_default().parse()?,
         limit: limit(query.limit, 50, MAX_TRACES)?,
         cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
+        ..TraceQuery::default()
     };
     ask(&app, move |store| store.traces(&query)).await.map(Json)
 }

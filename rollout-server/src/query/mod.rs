@@ -1,18 +1,25 @@
 //! What can be asked of a store, and what it answers.
 
+mod chart;
 mod filter;
+mod group;
 mod runs;
 pub(crate) mod tree;
 mod types;
 
-pub use filter::{Condition, Filter, FilterError, KEYS, Key};
+pub use chart::{Chart, ChartBucket, ChartQuery, MAX_BUCKETS, latency, latency_step, step_ms};
+pub use filter::{
+    Comparison, Filter, FilterError, FilterProblem, KEYS, Key, MEASURES, Measure, Moment, Pattern,
+    Term, Test, WordInfo,
+};
+pub use group::{GroupBy, GroupPage, GroupQuery, GroupSummary, MAX_GROUPS, ValueCount, ValueQuery};
 pub use runs::{
     DatapointPage, DatapointQuery, DatapointSummary, RolloutFacts, RolloutTally, RunDetail,
     RunPage, RunSummary, ScoreRow, ScoreStats, StepSummary,
 };
 pub use types::{
-    CodeLocation, EventRow, Failure, FeedbackRow, MessageRow, PREVIEW_CHARS, SpanDetail, SpanPage,
-    SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
+    CodeLocation, EventRow, Failure, FeedbackRow, Found, MessageRow, PREVIEW_CHARS, SpanDetail,
+    SpanPage, SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
 };
 
 /// How many traces a page holds at most.
@@ -44,10 +51,12 @@ impl Default for RunQuery {
 }
 
 /// Which traces are asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TraceQuery {
     /// What they must have.
     pub filter: Filter,
+    /// The oldest first.
+    pub ascending: bool,
     /// How many at most, from 1 to [`MAX_TRACES`].
     pub limit: u64,
     /// The [`TracePage::next_cursor`] of the page before.
@@ -58,6 +67,7 @@ impl Default for TraceQuery {
     fn default() -> Self {
         Self {
             filter: Filter::default(),
+            ascending: false,
             limit: 50,
             cursor: None,
         }

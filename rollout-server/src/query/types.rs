@@ -62,10 +62,28 @@ pub struct TraceSummary {
     /// What it was given, in one line of at most [`PREVIEW_CHARS`] characters, as
     /// [`preview`](crate::value::preview) makes it.
     pub input_preview: Option<String>,
+    /// What it returned, in the same way.
+    pub output_preview: Option<String>,
     /// What it is a rollout of, if it is one.
     pub rollout: Option<RolloutFacts>,
     /// The last score of each grader.
     pub scores: Vec<ScoreRow>,
+    /// Where the filter's text stands in it; only where a filter asks for text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
+}
+
+/// Where a text stands in a trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The span; none where it is the trace itself.
+    pub span_id: Option<String>,
+    /// The part: `name`, `input`, `output`, `error` or `message`.
+    pub part: String,
+    /// Some words around it, in one line.
+    pub text: String,
+    /// Where it stands in them: from which character to before which.
+    pub marks: Vec<(u32, u32)>,
 }
 
 /// How long the previews of lists are at most.

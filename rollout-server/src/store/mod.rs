@@ -16,8 +16,8 @@ pub use error::StoreError;
 pub use sqlite::SqliteStore;
 
 use crate::query::{
-    DatapointPage, DatapointQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail,
-    TracePage, TraceQuery,
+    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RunDetail, RunPage,
+    RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount, ValueQuery,
 };
 
 /// Keeps events, folded into traces and spans, and answers questions about them.
@@ -42,6 +42,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The traces that a query asks for, newest first.
     fn traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError>;
+
+    /// What the traces that a query asks for come to over time.
+    fn chart(&self, query: &ChartQuery) -> Result<Chart, StoreError>;
+
+    /// Users, sessions or conversations, those with the newest trace first.
+    fn groups(&self, query: &GroupQuery) -> Result<GroupPage, StoreError>;
+
+    /// Values of a key among the newest traces, the most frequent first, then by the alphabet.
+    fn values(&self, query: &ValueQuery) -> Result<Vec<ValueCount>, StoreError>;
 
     /// One trace by its id or the caller's own; `None` where there is no such trace.
     fn trace(&self, trace_id: &str) -> Result<Option<TraceDetail>, StoreError>;

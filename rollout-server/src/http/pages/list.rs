@@ -134,6 +134,7 @@ fn list(store: &dyn Store, frame: Frame, asked: Asked) -> Result<ListPage, Missi
                 filter,
                 limit: LIMIT,
                 cursor: asked.cursor.clone(),
+                ..TraceQuery::default()
             };
             (store.traces(&query)?, None)
         }
@@ -158,7 +159,11 @@ fn list(store: &dyn Store, frame: Frame, asked: Asked) -> Result<ListPage, Missi
         frame,
         empty: rows.is_empty() && first && filtered.is_empty() && problem.is_none(),
         problem,
-        keys: KEYS.join(", "),
+        keys: KEYS
+            .iter()
+            .map(|key| key.name)
+            .collect::<Vec<_>>()
+            .join(", "),
         example: "status:error user:cus_1 refund",
         first,
         first_href: if filtered.is_empty() {

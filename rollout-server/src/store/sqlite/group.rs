@@ -340,6 +340,9 @@ impl<'a> TraceEntry<'a> {
         if let Some(input) = span.input {
             state.preview(input, at.saturating_neg());
         }
+        if let Some(output) = span.output {
+            state.preview_output_on_top(output, at);
+        }
     }
 
     /// The span that a patch is about, empty if it is new.

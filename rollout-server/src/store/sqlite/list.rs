@@ -6,18 +6,16 @@ use jiff::Timestamp;
 use rollout_core::event::Usage;
 use rusqlite::{Connection, Row, types::Value};
 
-use super::save::json;
+use super::{filter::Conditions, save::json};
 use crate::{
-    query::{
-        Failure, Key, MAX_TRACES, RolloutFacts, ScoreRow, TracePage, TraceQuery, TraceSummary,
-    },
+    query::{Failure, MAX_TRACES, RolloutFacts, ScoreRow, TracePage, TraceQuery, TraceSummary},
     store::StoreError,
 };
 
 /// What [`summary`] reads.
 pub(super) const SUMMARY: &str = "coalesce(trace_id, external_trace_id, '') AS shown_id, external_trace_id, name,
     status, started_at, first_at, ended_at, duration, span_count, error_count, usage, agent_name, user_id,
-    session_id, conversation_id, tags, input_preview, error_kind, error_message, id, sort_at, trace AS rollout, run_id,
+    session_id, conversation_id, tags, input_preview, output_preview, error_kind, error_message, id, sort_at, trace AS rollout, run_id,
     phase, step_number, datapoint_id, env_name, model_name, grader_name, group_id, sample_index, turns, messages,
     (SELECT json_group_array(json_array(grader, value, passed)) FROM scores WHERE scores.trace = traces.id) AS scores";
 
@@ -29,20 +27,21 @@ pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<Trac
     let mut values = Vec::new();
     if let Some(cursor) = &query.cursor {
         let (sort_at, id) = parse_cursor(cursor).ok_or(StoreError::Cursor)?;
-        sql.push_str(" AND (sort_at, id) < (?, ?)");
+        let beyond = if query.ascending { ">" } else { "<" };
+        let _ = write!(sql, " AND (sort_at, id) {beyond} (?, ?)");
         values.extend([Value::Integer(sort_at), Value::Integer(id)]);
     }
-    for condition in &query.filter.conditions {
-        let _ = write!(sql, " AND {}", predicate(&condition.key));
-        if let Key::Meta(name) = &condition.key {
-            let path = Value::Text(format!("$.\"{name}\""));
-            values.extend([path.clone(), Value::Text(condition.value.clone()), path]);
-        }
-        values.push(Value::Text(condition.value.clone()));
-    }
+    let conditions = Conditions::of(&query.filter, Timestamp::now());
+    sql.push_str(&conditions.sql);
+    values.extend(conditions.values);
     let limit = query.limit.clamp(1, MAX_TRACES) as usize;
     // One more than asked for tells whether there is another page.
-    let _ = write!(sql, " ORDER BY sort_at DESC, id DESC LIMIT {}", limit + 1);
+    let order = if query.ascending { "ASC" } else { "DESC" };
+    let _ = write!(
+        sql,
+        " ORDER BY sort_at {order}, id {order} LIMIT {}",
+        limit + 1
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
         Ok((summary(row)?, (row.get("sort_at")?, row.get("id")?)))
@@ -54,38 +53,6 @@ pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<Trac
         next_cursor: rows.last().filter(|_| more).map(|(_, last)| cursor(*last)),
         traces: rows.into_iter().map(|(summary, _)| summary).collect(),
     })
-}
-
-fn predicate(key: &Key) -> &'static str {
-    match key {
-        Key::Status => "status = ?",
-        Key::Name => "name = ?",
-        Key::Type => {
-            "EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND coalesce(kind, 'span') = ?)"
-        }
-        Key::User => "user_id = ?",
-        Key::Session => "session_id = ?",
-        Key::Conversation => "conversation_id = ?",
-        Key::Tag => "EXISTS (SELECT 1 FROM json_each(traces.tags) WHERE value = ?)",
-        Key::Model => "EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND model = ?)",
-        Key::Agent => "agent_name = ?",
-        Key::Run => "run_id = ?",
-        Key::Phase => "phase = ?",
-        // A text that is no number equals none.
-        Key::Step => "step_number = CAST(? AS INTEGER)",
-        Key::Datapoint => "datapoint_id = ?",
-        Key::Env => "env_name = ?",
-        Key::Grader => {
-            "EXISTS (SELECT 1 FROM scores WHERE scores.trace = traces.id AND grader = ?)"
-        }
-        Key::Group => "group_id = ?",
-        // A text by itself, anything else as JSON writes it.
-        Key::Meta(_) => {
-            "EXISTS (SELECT 1 FROM trace_payloads WHERE trace_payloads.id = 8 * traces.id + 2
-                AND (body ->> ? = ? OR body -> ? = ?))"
-        }
-        Key::Text => "instr(lower(name), lower(?)) > 0",
-    }
 }
 
 pub(super) fn cursor((sort_at, id): (i64, i64)) -> String {
@@ -121,6 +88,7 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
         tags: json(row, "tags")?,
         error: failure(row)?,
         input_preview: row.get("input_preview")?,
+        output_preview: row.get("output_preview")?,
         rollout: rollout(row)?,
         scores: json::<Vec<(String, f64, Option<u8>)>>(row, "scores")?
             .into_iter()
@@ -130,6 +98,7 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
                 passed: passed.map(|passed| passed != 0),
             })
             .collect(),
+        found: None,
     })
 }
 

@@ -1,7 +1,9 @@
 //! The embedded store: one SQLite file, written by one thread, read by many.
 
+mod chart;
 mod detail;
 mod events;
+mod filter;
 mod group;
 mod list;
 mod migrations;
@@ -25,8 +27,8 @@ use tokio::sync::watch;
 use self::{spans::Trees, writer::Writer};
 use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError};
 use crate::query::{
-    DatapointPage, DatapointQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail,
-    TracePage, TraceQuery,
+    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RunDetail, RunPage,
+    RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount, ValueQuery,
 };
 
 /// How long a process waits for another one that writes to the same file.
@@ -177,6 +179,18 @@ impl Store for SqliteStore {
 
     fn traces(&self, query: &TraceQuery) -> Result<TracePage, StoreError> {
         self.read(|connection| list::traces(connection, query))
+    }
+
+    fn chart(&self, query: &ChartQuery) -> Result<Chart, StoreError> {
+        self.read(|connection| chart::chart(connection, query))
+    }
+
+    fn groups(&self, query: &GroupQuery) -> Result<GroupPage, StoreError> {
+        self.read(|connection| chart::groups(connection, query))
+    }
+
+    fn values(&self, query: &ValueQuery) -> Result<Vec<ValueCount>, StoreError> {
+        self.read(|connection| chart::values(connection, query))
     }
 
     fn trace(&self, trace_id: &str) -> Result<Option<TraceDetail>, StoreError> {

@@ -110,7 +110,7 @@ pub(super) fn load_trace<'a>(
     let mut statement = connection.prepare_cached(
         "SELECT name, started_at, ended_at, duration, said_status, error_kind, error_message,
             runs, begun, span_count, error_count, open_count, usage, agent_name, user_id, account_id,
-            session_id, conversation_id, tags, input_preview, preview_rank, link_trace_id, link_span_id, first_at, facts_at, writer
+            session_id, conversation_id, tags, input_preview, preview_rank, output_preview, output_rank, link_trace_id, link_span_id, first_at, facts_at, writer
          FROM traces WHERE id = ?1",
     )?;
     Ok(statement.query_row([row], |row| {
@@ -132,6 +132,8 @@ pub(super) fn load_trace<'a>(
             tags: json(row, "tags")?,
             input_preview: row.get("input_preview")?,
             preview_rank: row.get("preview_rank")?,
+            output_preview: row.get("output_preview")?,
+            output_rank: row.get("output_rank")?,
             link_trace_id: text(row, "link_trace_id")?,
             link_span_id: text(row, "link_span_id")?,
             first_at: row.get("first_at")?,
@@ -296,7 +298,7 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
                 open_count = ?13, usage = ?14, agent_name = ?15, user_id = ?16, account_id = ?17,
                 session_id = ?18, conversation_id = ?19, tags = ?20, link_trace_id = ?21, link_span_id = ?22,
                 first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26,
-                preview_rank = ?27, interrupted = interrupted OR ?28, version = version + 1
+                preview_rank = ?27, interrupted = interrupted OR ?28, output_preview = ?29, output_rank = ?30, version = version + 1
              WHERE id = ?1",
         )?
         .execute(params![
@@ -328,6 +330,8 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
             state.input_preview,
             state.preview_rank,
             state.interrupted,
+            state.output_preview,
+            state.output_rank,
         ])?;
     Ok(())
 }

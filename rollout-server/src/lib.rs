@@ -14,4 +14,4 @@ pub mod store;
 pub mod terminal;
 pub mod value;
 
-pub use serve::{STORE_FILE, ServeError, ServeOptions, Server, open_store, serve};
+pub use serve::{STORE_FILE, ServeError, ServeOptions, Server, open_store, open_store_at, serve};

@@ -19,7 +19,7 @@ use crate::{
     http::{self, ApiKey},
     ingest::Watch,
     retention,
-    store::{Retention, SqliteStore, Store, StoreError},
+    store::{Retention, SqliteStore, Store, StoreError, StorePlace},
 };
 
 /// The file of the embedded store, below the directory of the server.
@@ -33,8 +33,10 @@ const LOCK_FILE: &str = "serve.lock";
 pub struct ServeOptions {
     /// Where to listen, `HOST:PORT`; port 0 picks one that is free.
     pub addr: String,
-    /// Where the store is, and the spool that is read as programs write to it.
+    /// Where the spool is that is read as programs write to it, and the store, unless that is elsewhere.
     pub dir: PathBuf,
+    /// Where the store is.
+    pub store: StorePlace,
     /// The keys that are asked for. Without one, only this machine can call.
     pub keys: Vec<ApiKey>,
     /// What the store keeps; by default, everything.
@@ -104,6 +106,19 @@ pub fn open_store(dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE))?))
 }
 
+/// Opens a store; `dir` is the directory that it is in, unless it is elsewhere. Blocks: must not be called on an
+/// asynchronous runtime.
+pub fn open_store_at(place: &StorePlace, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    match place {
+        StorePlace::Dir => open_store(dir),
+        StorePlace::File(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+        #[cfg(feature = "clickhouse")]
+        StorePlace::ClickHouse(address) => {
+            Ok(Arc::new(crate::store::ClickHouseStore::open(address.clone())?))
+        }
+    }
+}
+
 /// Starts a server on the current runtime; it answers when this returns.
 pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
     let lock = lock(&options.dir)?;
@@ -111,8 +126,8 @@ pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
     let addr = listener
         .local_addr()
         .map_err(|error| ServeError::Listen(options.addr, error))?;
-    let dir = options.dir.clone();
-    let store = tokio::task::spawn_blocking(move || open_store(&dir))
+    let (dir, place) = (options.dir.clone(), options.store.clone());
+    let store = tokio::task::spawn_blocking(move || open_store_at(&place, &dir))
         .await
         .map_err(|error| ServeError::Thread(io::Error::other(error)))??;
     let watch = Watch::start(&options.dir, Arc::clone(&store)).map_err(ServeError::Thread)?;

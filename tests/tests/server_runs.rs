@@ -12,8 +12,8 @@ use rollout::run::{Phase, RunMeta, Score, Status, trace_run};
 use rollout::testing;
 use rollout::{TraceId, Usage};
 use rollout_server::store::Retention;
-use rollout_server::{STORE_FILE, open_store};
-use rollout_tests::server::TestServer;
+use rollout_server::STORE_FILE;
+use rollout_tests::server::{TestServer, open_store};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rollout_server::query::TraceQuery;
 use rollout_server::store::{Retention, Store};
-use rollout_server::{STORE_FILE, open_store};
-use rollout_tests::server::TestServer;
+use rollout_server::STORE_FILE;
+use rollout_tests::server::{TestServer, open_store};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 

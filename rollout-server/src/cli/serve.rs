@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     http::ApiKey,
     serve::{ServeOptions, serve},
-    store::Retention,
+    store::{Retention, StorePlace},
 };
 
 /// Take events in, show traces.
@@ -33,6 +33,11 @@ pub(super) struct Serve {
         env = "ROLLOUT_DIR"
     )]
     dir: PathBuf,
+    /// Where the store is: sqlite:PATH, or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE, which any number of servers
+    /// may share (https:// for TLS; ?cluster=NAME, ?ttl_days=N). Else a file in the directory. A password may be in
+    /// CLICKHOUSE_PASSWORD instead.
+    #[arg(long, value_name = "STORE", env = "ROLLOUT_STORE", hide_env_values = true)]
+    store: Option<StorePlace>,
     /// A key that callers must have: KEY for everything, ingest=KEY to send only, read=KEY to
     /// read only. May be given several times; in the environment, apart by commas.
     #[arg(
@@ -61,6 +66,7 @@ impl Serve {
             let server = serve(ServeOptions {
                 addr: self.addr,
                 dir: self.dir,
+                store: super::local::place(self.store),
                 keys: self.api_keys,
                 retention: Retention {
                     max_age: self.keep_days.map(|days| Duration::from_hours(24) * days),

@@ -1,6 +1,9 @@
 //! Where traces are kept.
 
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 mod error;
+mod place;
 mod sqlite;
 
 use std::{
@@ -12,7 +15,10 @@ use std::{
 use rollout_core::event::Event;
 use tokio::sync::{oneshot, watch};
 
+#[cfg(feature = "clickhouse")]
+pub use self::clickhouse::{ClickHouseAddress, ClickHouseStore};
 pub use error::StoreError;
+pub use place::StorePlace;
 pub use sqlite::SqliteStore;
 
 use crate::query::{

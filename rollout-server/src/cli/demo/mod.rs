@@ -58,6 +58,7 @@ impl Demo {
             let server = serve(ServeOptions {
                 addr: self.addr.clone(),
                 dir: dir.path().join("server"),
+                store: crate::store::StorePlace::Dir,
                 keys: Vec::new(),
                 retention: crate::store::Retention::default(),
             })

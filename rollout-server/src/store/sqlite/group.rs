@@ -56,6 +56,11 @@ impl<'c, 'a> Group<'c, 'a> {
         }
     }
 
+    /// What is taken next arrived then.
+    pub(super) fn arrived_at(&mut self, arrived: i64) {
+        self.arrived = arrived;
+    }
+
     /// Takes events. Fails with [`StoreError::Overtaken`], and takes none, if that part of the
     /// spool is stored already.
     pub(super) fn append(

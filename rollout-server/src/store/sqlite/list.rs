@@ -130,7 +130,7 @@ pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
     Ok((failure != Failure::default()).then_some(failure))
 }
 
-pub(super) fn time(nanoseconds: Option<i64>) -> Option<Timestamp> {
+pub(in crate::store) fn time(nanoseconds: Option<i64>) -> Option<Timestamp> {
     Timestamp::from_nanosecond(nanoseconds?.into()).ok()
 }
 

@@ -5,13 +5,17 @@ mod detail;
 mod events;
 mod filter;
 mod group;
-mod list;
+pub(super) mod list;
+#[cfg(feature = "clickhouse")]
+pub(super) mod memory;
 mod migrations;
 mod retain;
 mod runs;
 mod save;
 mod spans;
-mod tally;
+pub(super) mod tally;
+#[cfg(feature = "clickhouse")]
+mod text;
 mod writer;
 
 use std::{

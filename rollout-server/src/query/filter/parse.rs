@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
             let text = unescaped(&self.rest()[..length]);
             self.at += length + 1;
             let next = self.rest().chars().next();
-            if next.is_some_and(|c| !c.is_whitespace() && !(listed && c == ',')) {
+            if next.is_some_and(|c| !(c.is_whitespace() || listed && c == ',')) {
                 let from = self.at;
                 self.at += next.map_or(0, char::len_utf8);
                 return self.error(FilterProblem::AfterQuote, from);

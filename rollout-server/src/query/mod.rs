@@ -1,6 +1,7 @@
 //! What can be asked of a store, and what it answers.
 
 mod chart;
+mod complete;
 mod filter;
 mod group;
 mod runs;
@@ -8,6 +9,7 @@ pub(crate) mod tree;
 mod types;
 
 pub use chart::{Chart, ChartBucket, ChartQuery, MAX_BUCKETS, latency, latency_step, step_ms};
+pub use complete::{Completion, CompletionItem, complete};
 pub use filter::{
     Comparison, Filter, FilterError, FilterProblem, KEYS, Key, MEASURES, Measure, Moment, Pattern,
     Term, Test, WordInfo,

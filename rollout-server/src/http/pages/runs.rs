@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     Frame, Pages,
     facts::{self, Moment, Status},
+    list::version,
     reply::{Missing, blocking, html},
 };
 use crate::{
@@ -59,6 +60,8 @@ struct RunsPage {
 }
 
 struct Row {
+    /// Another one whenever anything of the row is.
+    version: String,
     name: String,
     href: String,
     phase: String,
@@ -101,6 +104,7 @@ impl Row {
             ),
         });
         Self {
+            version: version(tally),
             name,
             href,
             phase: String::new(),
@@ -121,6 +125,7 @@ impl Row {
     fn run(run: &RunSummary) -> Self {
         let id = &run.run_id;
         Self {
+            version: version(run),
             phase: run.phase.clone().unwrap_or_default(),
             steps: present::count(run.step_count),
             datapoints: present::count(run.datapoint_count),
@@ -148,6 +153,7 @@ impl Row {
             ),
         };
         Self {
+            version: version(step),
             datapoints: present::count(step.datapoint_count),
             ..Self::of(name, href, &filter, &step.tally)
         }

@@ -8,13 +8,19 @@ mod error;
 mod number;
 mod parse;
 mod words;
+mod write;
+mod written;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 pub use error::{FilterError, FilterProblem};
+pub(crate) use parse::unescaped;
+pub(crate) use words::key;
 pub use words::{KEYS, MEASURES, WordInfo};
+pub(crate) use write::quoted;
+pub(crate) use written::{Place, Written};
 
 /// What a trace must have to be listed; all of it.
 #[derive(Debug, Clone, Default, PartialEq)]

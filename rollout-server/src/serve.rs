@@ -113,9 +113,9 @@ pub fn open_store_at(place: &StorePlace, dir: &Path) -> Result<Arc<dyn Store>, S
         StorePlace::Dir => open_store(dir),
         StorePlace::File(path) => Ok(Arc::new(SqliteStore::open(path)?)),
         #[cfg(feature = "clickhouse")]
-        StorePlace::ClickHouse(address) => {
-            Ok(Arc::new(crate::store::ClickHouseStore::open(address.clone())?))
-        }
+        StorePlace::ClickHouse(address) => Ok(Arc::new(crate::store::ClickHouseStore::open(
+            address.clone(),
+        )?)),
     }
 }
 

@@ -1,9 +1,6 @@
 //! The traces of a directory, read in place with no server running.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use super::Failure;
 use crate::{
@@ -28,7 +25,12 @@ pub(super) struct Place {
     dir: PathBuf,
     /// Where the store is, if not in the directory: sqlite:PATH or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE.
     /// What programs have written in the directory is not taken in then
-    #[arg(long, value_name = "STORE", env = "ROLLOUT_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "ROLLOUT_STORE",
+        hide_env_values = true
+    )]
     store: Option<StorePlace>,
 }
 
@@ -43,7 +45,6 @@ impl Place {
     pub(super) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         crate::open_store_at(&place(self.store.clone()), &self.dir)
     }
-
 }
 
 /// The traces of a directory.
@@ -110,12 +111,9 @@ impl Local {
             ..TraceQuery::default()
         };
         let newest = self.store.traces(&query)?.traces.into_iter().next();
-        newest.map(|trace| trace.trace_id).ok_or_else(|| {
-            Failure::told(format!(
-                "no trace is recorded in {} yet",
-                self.place()
-            ))
-        })
+        newest
+            .map(|trace| trace.trace_id)
+            .ok_or_else(|| Failure::told(format!("no trace is recorded in {} yet", self.place())))
     }
 
     /// The one trace, among the newest, whose id begins so.

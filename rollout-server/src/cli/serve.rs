@@ -36,7 +36,12 @@ pub(super) struct Serve {
     /// Where the store is: sqlite:PATH, or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE, which any number of servers
     /// may share (https:// for TLS; ?cluster=NAME, ?ttl_days=N). Else a file in the directory. A password may be in
     /// CLICKHOUSE_PASSWORD instead.
-    #[arg(long, value_name = "STORE", env = "ROLLOUT_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "ROLLOUT_STORE",
+        hide_env_values = true
+    )]
     store: Option<StorePlace>,
     /// A key that callers must have: KEY for everything, ingest=KEY to send only, read=KEY to
     /// read only. May be given several times; in the environment, apart by commas.

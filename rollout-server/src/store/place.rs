@@ -54,7 +54,10 @@ impl FromStr for StorePlace {
         }
         #[cfg(not(feature = "clickhouse"))]
         if text.contains("://") {
-            return Err("this program is built without ClickHouse: build it with the feature `clickhouse`".to_owned());
+            return Err(
+                "this program is built without ClickHouse: build it with the feature `clickhouse`"
+                    .to_owned(),
+            );
         }
         Err("a store is sqlite:PATH or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE".to_owned())
     }

@@ -71,7 +71,9 @@ impl Numbers {
             p95: latency(bucket.p95_ms),
             p99: latency(bucket.p99_ms),
             tokens: present::count(bucket.tokens),
-            cost: bucket.cost_usd.map_or_else(|| "–".to_owned(), present::cost),
+            cost: bucket
+                .cost_usd
+                .map_or_else(|| "–".to_owned(), present::cost),
         }
     }
 }
@@ -81,7 +83,9 @@ impl ChartView {
         let buckets = &chart.buckets;
         let at = |index: usize| {
             let ms = (chart.bucket_ms * index as f64) as i64;
-            let at = chart.from?.checked_add(jiff::SignedDuration::from_millis(ms));
+            let at = chart
+                .from?
+                .checked_add(jiff::SignedDuration::from_millis(ms));
             Some(Moment::of(at.ok()?))
         };
         let rows = buckets
@@ -249,17 +253,17 @@ fn bars(buckets: &[ChartBucket], most: f64, of: impl Fn(&ChartBucket) -> (f64, f
         }
         let bottom = 100.0 - from / most * 100.0;
         let top = (100.0 - to / most * 100.0).min(bottom - 3.0).max(0.0);
-        let _ = write!(path, "M{} {bottom:.1}V{top:.1}h8V{bottom:.1}z", index * 10 + 1);
+        let _ = write!(
+            path,
+            "M{} {bottom:.1}V{top:.1}h8V{bottom:.1}z",
+            index * 10 + 1
+        );
     }
     path
 }
 
 /// A line of steps, with gaps where nothing is known.
-fn steps(
-    buckets: &[ChartBucket],
-    most: f64,
-    of: impl Fn(&ChartBucket) -> Option<f64>,
-) -> String {
+fn steps(buckets: &[ChartBucket], most: f64, of: impl Fn(&ChartBucket) -> Option<f64>) -> String {
     let mut path = String::new();
     let mut goes_on = false;
     for (index, bucket) in buckets.iter().enumerate() {

@@ -85,7 +85,11 @@ impl Row {
             found: found.map(|found| Hit::of(&summary.trace_id, found)),
             user: summary.user_id.map(|id| value("user", id)),
             session: summary.session_id.map(|id| value("session", id)),
-            tags: summary.tags.into_iter().map(|tag| value("tag", tag)).collect(),
+            tags: summary
+                .tags
+                .into_iter()
+                .map(|tag| value("tag", tag))
+                .collect(),
             input: summary.input_preview.unwrap_or_default(),
             output: summary.output_preview.unwrap_or_default(),
             id: summary.trace_id,

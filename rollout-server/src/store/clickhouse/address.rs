@@ -155,12 +155,18 @@ mod tests {
     fn what_is_left_out_is_usual() {
         let address = read("https://db.example");
         assert_eq!(
-            (address.url.as_str(), address.user.as_str(), address.database.as_str()),
+            (
+                address.url.as_str(),
+                address.user.as_str(),
+                address.database.as_str()
+            ),
             ("https://db.example:8443", "default", "default")
         );
         assert_eq!(read("clickhouse://db").url, "http://db:8123");
         assert_eq!(read("http://[::1]:80/x").url, "http://[::1]:80");
-        let password = read("clickhouse://db").or_password(Some("x".to_owned())).password;
+        let password = read("clickhouse://db")
+            .or_password(Some("x".to_owned()))
+            .password;
         assert_eq!(password.as_deref(), Some("x"));
     }
 

@@ -5,12 +5,7 @@ use jiff::Timestamp;
 use rollout_core::event::Usage;
 use serde::Deserialize;
 
-use super::{
-    ClickHouse,
-    database::quoted,
-    filter::conditions,
-    list::LISTED,
-};
+use super::{ClickHouse, database::quoted, filter::conditions, list::LISTED};
 use crate::{
     fold::nanoseconds,
     query::{

@@ -182,7 +182,13 @@ impl ClickHouse {
                 group.iter().map(|it| (it.0.trace.as_str(), it)).collect();
             for facts in memory.facts()? {
                 let key = facts.trace_id.clone().unwrap_or_else(|| {
-                    nameless(facts.summary.external_trace_id.as_deref().unwrap_or_default())
+                    nameless(
+                        facts
+                            .summary
+                            .external_trace_id
+                            .as_deref()
+                            .unwrap_or_default(),
+                    )
                 });
                 let Some((extent, events)) = by_key.get(key.as_str()) else {
                     continue;
@@ -279,7 +285,10 @@ impl ClickHouse {
             "SELECT name, gone_at FROM rollout_writers FINAL WHERE gone_at > 0 AND name IN {}",
             list(writers)
         ))?;
-        Ok(rows.into_iter().map(|row| (row.name, row.gone_at)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.name, row.gone_at))
+            .collect())
     }
 
     /// Asks a trace, by its id or the caller's, that is folded for it; `None` where there is none. It is asked by the id
@@ -329,7 +338,9 @@ impl ClickHouse {
                 "SELECT name, gone_at FROM rollout_writers FINAL WHERE gone_at > 0 AND name IN {}",
                 list(writers.iter().map(String::as_str))
             ))?;
-            rows.into_iter().map(|row| (row.name, row.gone_at)).collect()
+            rows.into_iter()
+                .map(|row| (row.name, row.gone_at))
+                .collect()
         };
         let version = extent.count + gone.len() as u64;
         let find = |known: &mut Vec<Known>| {
@@ -341,7 +352,12 @@ impl ClickHouse {
             known.push(found);
             Some(memory)
         };
-        let lock = || self.remembered.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || {
+            self.remembered
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         if let Some(memory) = find(&mut lock()) {
             return Ok(memory);
         }

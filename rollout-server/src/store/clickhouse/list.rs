@@ -27,8 +27,9 @@ struct Listed {
 impl Listed {
     /// The trace as it was folded. JSON may cost a number its last digit, so that those with fractions are read beside.
     fn summary(self) -> Result<TraceSummary, StoreError> {
-        let mut summary: TraceSummary = serde_json::from_str(&self.summary)
-            .map_err(|error| StoreError::Database(format!("a trace's row cannot be read: {error}")))?;
+        let mut summary: TraceSummary = serde_json::from_str(&self.summary).map_err(|error| {
+            StoreError::Database(format!("a trace's row cannot be read: {error}"))
+        })?;
         summary.duration_ms = self.took.map(|took| took as f64 / 1e6);
         summary.cost_usd = self.cost_usd;
         summary.usage.cost_usd = self.cost_usd;

@@ -15,10 +15,7 @@ const STEPS: &[&str] = &[include_str!("schema.sql")];
 /// Tables with a trace's rows, and when they go by themselves.
 const KEPT: [(&str, &str); 3] = [
     ("rollout_events", "day"),
-    (
-        "rollout_traces",
-        "toDateTime(intDiv(sort_at, 1000000000))",
-    ),
+    ("rollout_traces", "toDateTime(intDiv(sort_at, 1000000000))"),
     ("rollout_texts", "toDateTime(intDiv(sort_at, 1000000000))"),
 ];
 

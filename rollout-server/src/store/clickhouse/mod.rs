@@ -21,7 +21,7 @@ mod writer;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
@@ -71,6 +71,8 @@ struct ClickHouse {
     revision: watch::Sender<u64>,
     /// Whether a warning about folding has been given, and nothing has gone well since.
     failing: AtomicBool,
+    /// Bytes that the tables took when that was last asked.
+    size: AtomicU64,
 }
 
 impl ClickHouse {
@@ -88,6 +90,7 @@ impl ClickHouse {
             if caught_up.is_none_or(|at| at.elapsed() >= CATCH_UP) {
                 done = self.catch_up(caught_up.is_none());
                 caught_up = Some(Instant::now());
+                done = done.and_then(|()| self.weigh().map(drop));
             }
             done = done.and_then(|()| self.settle());
             if looked.elapsed() >= LOOK && self.revision.receiver_count() > 0 {
@@ -167,6 +170,7 @@ impl ClickHouseStore {
             remembered: Remembered::default(),
             revision,
             failing: AtomicBool::new(false),
+            size: AtomicU64::new(0),
         });
         let (stop, stopped) = mpsc::channel();
         let folds = Arc::clone(&store);
@@ -322,6 +326,7 @@ impl Store for ClickHouseStore {
     }
 
     fn size(&self) -> u64 {
-        self.store.size().unwrap_or(0)
+        // Who asks may be on an asynchronous runtime.
+        self.store.size.load(Ordering::Relaxed)
     }
 }

@@ -1,5 +1,7 @@
 //! Traces that are too old, or too many.
 
+use std::sync::atomic::Ordering;
+
 use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -36,7 +38,7 @@ impl ClickHouse {
             gone += self.delete(&old)?;
         }
         if let Some(most) = retention.max_bytes {
-            let used = self.size()?;
+            let used = self.weigh()?;
             if used > most {
                 let all: Option<u64> = self.database.row("SELECT count() FROM rollout_events")?;
                 // By their share of all events, since nobody knows what a trace takes when it is compressed.
@@ -88,13 +90,15 @@ impl ClickHouse {
         Ok(keys.len() as u64)
     }
 
-    /// Bytes that the tables take in the database, compressed.
-    pub(super) fn size(&self) -> Result<u64, StoreError> {
+    /// Asks for the bytes that the tables take in the database, compressed.
+    pub(super) fn weigh(&self) -> Result<u64, StoreError> {
         let bytes: Option<u64> = self.database.row(
             "SELECT sum(bytes_on_disk) FROM system.parts
              WHERE active AND database = currentDatabase() AND table IN
                 ('rollout_events', 'rollout_traces', 'rollout_texts', 'rollout_writers', 'rollout_registry')",
         )?;
-        Ok(bytes.unwrap_or(0))
+        let bytes = bytes.unwrap_or(0);
+        self.size.store(bytes, Ordering::Relaxed);
+        Ok(bytes)
     }
 }

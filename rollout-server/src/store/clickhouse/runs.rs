@@ -220,10 +220,8 @@ impl ClickHouse {
     }
 
     fn run_row(&self, run_id: &str) -> Result<Vec<RunRow>, StoreError> {
-        self.database.rows(&all_runs(&format!(
-            " HAVING run_id = {}",
-            quoted(run_id)
-        )))
+        self.database
+            .rows(&all_runs(&format!(" HAVING run_id = {}", quoted(run_id))))
     }
 
     /// Runs with all that their rollouts come to.
@@ -234,7 +232,7 @@ impl ClickHouse {
         let ids = list(rows.iter().map(|row| row.run_id.as_str()));
         let rollouts: Vec<RolloutRow> = self.database.rows(&format!(
             "SELECT {ROLLOUT} FROM rollout_traces FINAL WHERE NOT gone AND rollout_traces.run_id IN {ids}
-             ORDER BY step_number, datapoint_id, born"
+             ORDER BY step_number NULLS FIRST, datapoint_id NULLS FIRST, born"
         ))?;
         let steps: Vec<StepRow> = self.database.rows(&format!(
             "SELECT id AS run_id, step_number, min(at) AS registered_at FROM rollout_registry
@@ -272,14 +270,14 @@ impl ClickHouse {
             "rollout_traces FINAL WHERE NOT gone AND rollout_traces.run_id = {}{of_step} AND datapoint_id IS NOT NULL",
             quoted(&query.run_id)
         );
-        let total: Option<u64> = self
-            .database
-            .row(&format!("SELECT uniqExact(assumeNotNull(datapoint_id)) FROM {of_step}"))?;
+        let total: Option<u64> = self.database.row(&format!(
+            "SELECT uniqExact(assumeNotNull(datapoint_id)) FROM {of_step}"
+        ))?;
         let limit = query.limit.clamp(1, MAX_DATAPOINTS);
         let rollouts: Vec<RolloutRow> = self.database.rows(&format!(
             "SELECT {ROLLOUT} FROM {of_step} AND datapoint_id IN (
                 SELECT DISTINCT datapoint_id FROM {of_step} ORDER BY datapoint_id LIMIT {limit} OFFSET {})
-             ORDER BY step_number, datapoint_id, born",
+             ORDER BY step_number NULLS FIRST, datapoint_id NULLS FIRST, born",
             query.offset
         ))?;
         let mut found: BTreeMap<&str, Sums> = BTreeMap::new();

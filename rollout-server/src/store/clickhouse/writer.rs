@@ -250,7 +250,10 @@ impl Write {
                 return Err(StoreError::Overtaken);
             }
         }
-        let gone_at = self.positions.get(&range.writer).map_or(0, |row| row.gone_at);
+        let gone_at = self
+            .positions
+            .get(&range.writer)
+            .map_or(0, |row| row.gone_at);
         Ok(WriterRow {
             name: range.writer.clone(),
             moved: self.arrive(),
@@ -390,7 +393,10 @@ impl ClickHouse {
         let rows: Vec<WriterRow> = self.database.rows(
             "SELECT name, moved, spool, segment, offset, gone, gone_at FROM rollout_writers FINAL",
         )?;
-        Ok(rows.into_iter().map(|row| (row.name.clone(), row)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.name.clone(), row))
+            .collect())
     }
 
     pub(super) fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError> {

@@ -62,11 +62,7 @@ struct Judged {
     trace: String,
 }
 
-pub(super) fn page(
-    store: &Arc<dyn Store>,
-    frame: Frame,
-    id: String,
-) -> Result<UserPage, Missing> {
+pub(super) fn page(store: &Arc<dyn Store>, frame: Frame, id: String) -> Result<UserPage, Missing> {
     let now = Timestamp::now();
     let group = USERS.find(&**store, &id)?;
     let found = store.traces(&TraceQuery {
@@ -122,7 +118,10 @@ pub(super) fn page(
             let words = format!("The last {TRACES} of {}", present::count(group.traces));
             (words, list("/"))
         }),
-        related: related.into_iter().filter(|of| !of.rows.is_empty()).collect(),
+        related: related
+            .into_iter()
+            .filter(|of| !of.rows.is_empty())
+            .collect(),
         judged_note: if said > JUDGED {
             format!("the last {JUDGED} of {said} of the last {TRACES} traces")
         } else if group.traces > TRACES {
@@ -149,6 +148,18 @@ fn collect(trace: &TraceDetail, into: &mut Vec<Judged>) {
             trace: facts::name_of(&trace.summary),
         })
     };
-    into.extend(trace.feedback.iter().rev().filter_map(|row| of("feedback", row)));
-    into.extend(trace.signals.iter().rev().filter_map(|row| of("signal", row)));
+    into.extend(
+        trace
+            .feedback
+            .iter()
+            .rev()
+            .filter_map(|row| of("feedback", row)),
+    );
+    into.extend(
+        trace
+            .signals
+            .iter()
+            .rev()
+            .filter_map(|row| of("signal", row)),
+    );
 }

@@ -266,7 +266,11 @@ impl Problem {
             from,
             to: from + at.chars().count(),
             before: cut(before.chars().skip(skipped), skipped > 0, false),
-            at: cut(at.chars().take(AROUND), false, at.chars().nth(AROUND).is_some()),
+            at: cut(
+                at.chars().take(AROUND),
+                false,
+                at.chars().nth(AROUND).is_some(),
+            ),
             after: cut(
                 after.chars().take(AROUND),
                 false,
@@ -296,8 +300,14 @@ mod tests {
         for (filter, whole) in [
             ("", "since:7d"),
             ("  since:1h ", "since:7d"),
-            ("status:error  since:1h until:2026-11-01 refund", "status:error refund since:7d"),
-            ("user:\"Ada since:1h\" \"until:2h\"", "user:\"Ada since:1h\" \"until:2h\" since:7d"),
+            (
+                "status:error  since:1h until:2026-11-01 refund",
+                "status:error refund since:7d",
+            ),
+            (
+                "user:\"Ada since:1h\" \"until:2h\"",
+                "user:\"Ada since:1h\" \"until:2h\" since:7d",
+            ),
             ("a\"b since:1h c\"", "a\"b c\" since:7d"),
             ("tag:a,\"b c\" -since:1h", "tag:a,\"b c\" since:7d"),
             // What cannot be read is left as it was written.
@@ -313,14 +323,20 @@ mod tests {
         assert_eq!(and("", "user", "a").as_deref(), Some("user:a"));
         assert_eq!(and("x ", "user", "a b").as_deref(), Some("x user:\"a b\""));
         assert_eq!(and("user:\"a,b\" x", "user", "a,b"), None);
-        assert_eq!(condition("name", "gpt-*").as_deref(), Some("name:\"gpt-*\""));
+        assert_eq!(
+            condition("name", "gpt-*").as_deref(),
+            Some("name:\"gpt-*\"")
+        );
         assert_eq!(condition("name", "a\"b").as_deref(), Some("name:a\"b"));
         for inexpressible in ["", "\"a", "a \"b\""] {
             assert_eq!(condition("name", inexpressible), None);
         }
         for value in ["a", "a b", "a,b", "*", "a\"b", "-x", "a:b>c"] {
             let text = condition("name", value).unwrap_or_default();
-            assert_eq!(text.parse(), Ok(super::only(crate::query::Key::Name, value)));
+            assert_eq!(
+                text.parse(),
+                Ok(super::only(crate::query::Key::Name, value))
+            );
         }
     }
 }

@@ -26,7 +26,7 @@ const ofAll = () => numbers(section.querySelector("[data-total] tr"));
 const begins = (index) => new Date(Date.parse(section.dataset.from) + index * Number(section.dataset.bucketMs));
 
 function say(plot, value, more) {
-  const figure = section.querySelector(`.plot.${plot}`);
+  const figure = section.querySelector(`[data-plot="${plot}"]`);
   figure.querySelector("[data-value]").textContent = value;
   figure.querySelector("[data-more]").textContent = more;
 }

@@ -8,7 +8,7 @@ export function menus() {
     }
   });
   document.addEventListener("keydown", (event) => {
-    const menu = event.key === "Escape" && event.target.closest?.("[data-menu][open]");
+    const menu = event.key === "Escape" && document.querySelector("[data-menu][open]");
     if (!menu) return;
     menu.open = false;
     menu.querySelector("summary").focus();

@@ -11,6 +11,9 @@ use crate::{
 /// How finely lists draw.
 pub(super) const BUCKETS: u64 = 60;
 
+/// Where the most of a chart is drawn, in a box of 100 units of height: above it stands how much that is.
+const TOP: f64 = 24.0;
+
 /// The charts of one list. All share their axis of time.
 pub(super) struct ChartView {
     /// None where there is nothing to draw.
@@ -243,6 +246,11 @@ fn cost(chart: &Chart, total: &Numbers) -> Plot {
     }
 }
 
+/// Where a part of the most is drawn.
+fn height(part: f64) -> f64 {
+    100.0 - part * (100.0 - TOP)
+}
+
 /// Bars from one height to another. What is not nothing is seen.
 fn bars(buckets: &[ChartBucket], most: f64, of: impl Fn(&ChartBucket) -> (f64, f64)) -> String {
     let mut path = String::new();
@@ -251,8 +259,8 @@ fn bars(buckets: &[ChartBucket], most: f64, of: impl Fn(&ChartBucket) -> (f64, f
         if to <= from || most <= 0.0 {
             continue;
         }
-        let bottom = 100.0 - from / most * 100.0;
-        let top = (100.0 - to / most * 100.0).min(bottom - 3.0).max(0.0);
+        let bottom = height(from / most);
+        let top = height(to / most).min(bottom - 3.0);
         let _ = write!(
             path,
             "M{} {bottom:.1}V{top:.1}h8V{bottom:.1}z",
@@ -271,7 +279,7 @@ fn steps(buckets: &[ChartBucket], most: f64, of: impl Fn(&ChartBucket) -> Option
             goes_on = false;
             continue;
         };
-        let y = 98.0 - value / most * 96.0;
+        let y = height(value / most) - 1.0;
         let _ = if goes_on {
             write!(path, "V{y:.1}h10")
         } else {

@@ -27,7 +27,9 @@ pub(super) struct Row {
     pub(super) name_href: Option<String>,
     pub(super) tags: Vec<Value>,
     pub(super) input: String,
+    /// What it returned or, of one that failed, why.
     pub(super) output: String,
+    pub(super) failure: bool,
     pub(super) started: Option<Moment>,
     pub(super) duration: String,
     pub(super) running_ms: Option<f64>,
@@ -68,6 +70,15 @@ impl Row {
         };
         let known = |known: Option<String>| known.unwrap_or_else(|| "–".to_owned());
         let found = summary.found.as_ref();
+        let failure = summary
+            .error
+            .as_ref()
+            .filter(|_| summary.output_preview.is_none());
+        let why = failure.map(|error| {
+            let parts = [error.kind.as_deref(), error.message.as_deref()];
+            let parts: Vec<&str> = parts.into_iter().flatten().collect();
+            parts.join(": ")
+        });
         Self {
             version: version(&summary),
             href: facts::trace_href(&summary.trace_id),
@@ -91,7 +102,8 @@ impl Row {
                 .map(|tag| value("tag", tag))
                 .collect(),
             input: summary.input_preview.unwrap_or_default(),
-            output: summary.output_preview.unwrap_or_default(),
+            failure: why.is_some(),
+            output: why.or(summary.output_preview).unwrap_or_default(),
             id: summary.trace_id,
         }
     }

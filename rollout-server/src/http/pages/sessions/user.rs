@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use askama::Template;
 use jiff::Timestamp;
+use rollout_core::event::RawJson;
 
 use super::{CONVERSATIONS, SESSIONS, USERS, list::GroupRow, totals};
 use crate::{
     http::pages::{
         Frame,
         facts::{self, Fact, Moment},
-        groups::{self, Group},
+        groups,
         reply::Missing,
         row::Row,
         search::{and, href, only},
     },
     present,
-    query::{FeedbackRow, GroupQuery, Key, TraceDetail, TraceQuery},
+    query::{FeedbackRow, GroupQuery, Key, TraceContext, TraceDetail, TraceQuery},
     store::Store,
+    value::{Json, preview},
 };
 
 /// Traces that are shown, and looked through for what was said of them.
@@ -26,6 +28,8 @@ const TRACES: u64 = 20;
 const GROUPS: u64 = 10;
 /// Pieces of feedback and signals that are shown.
 const JUDGED: usize = 40;
+/// Characters of a trait.
+const TRAIT: usize = 200;
 
 #[derive(Template)]
 #[template(path = "user.html")]
@@ -33,7 +37,7 @@ pub(super) struct UserPage {
     frame: Frame,
     id: String,
     facts: Vec<Fact>,
-    identity: Option<Group>,
+    identity: Vec<(String, String)>,
     rows: Vec<Row>,
     away: &'static str,
     traces_more: Option<(String, Option<String>)>,
@@ -72,14 +76,13 @@ pub(super) fn page(store: &Arc<dyn Store>, frame: Frame, id: String) -> Result<U
     })?;
     let filter = and("", "user", &id);
     let list = |base: &str| filter.as_ref().map(|filter| href(base, filter));
-    let (mut identity, mut judged) = (None, Vec::new());
+    let (mut identity, mut judged) = (Vec::new(), Vec::new());
     for summary in &found.traces {
         let Some(trace) = store.trace(&summary.trace_id)? else {
             continue;
         };
-        let has_traits = trace.context.user_traits.is_some() || trace.context.account_id.is_some();
-        if identity.is_none() && has_traits {
-            identity = groups::identity(&trace);
+        if identity.is_empty() {
+            identity = who(&trace.context);
         }
         collect(&trace, &mut judged);
     }
@@ -132,6 +135,29 @@ pub(super) fn page(store: &Arc<dyn Store>, frame: Frame, id: String) -> Result<U
         judged,
         id,
     })
+}
+
+/// What is known of the user, and of its account.
+fn who(context: &TraceContext) -> Vec<(String, String)> {
+    let mut known = traits(context.user_traits.as_ref(), "");
+    known.extend(
+        context
+            .account_id
+            .clone()
+            .map(|id| ("account".to_owned(), id)),
+    );
+    known.extend(traits(context.account_traits.as_ref(), "account "));
+    known
+}
+
+fn traits(traits: Option<&RawJson>, of: &str) -> Vec<(String, String)> {
+    let Some(Json::Object(members)) = traits.map(|traits| Json::read(traits.as_str())) else {
+        return Vec::new();
+    };
+    let members = members
+        .iter()
+        .map(|(name, value)| (format!("{of}{name}"), preview(value.get(), TRAIT)));
+    members.collect()
 }
 
 fn collect(trace: &TraceDetail, into: &mut Vec<Judged>) {

@@ -1,17 +1,24 @@
 //! The embedded store: one SQLite file, written by one thread, read by many.
 
+mod bits;
 mod chart;
 mod detail;
+mod dictionary;
 mod events;
+mod facts;
 mod filter;
 mod group;
+mod grouped;
 mod list;
+mod matcher;
 mod migrations;
 mod retain;
 mod runs;
 mod save;
+mod search;
 mod spans;
 mod tally;
+mod values;
 mod writer;
 
 use std::{
@@ -186,11 +193,11 @@ impl Store for SqliteStore {
     }
 
     fn groups(&self, query: &GroupQuery) -> Result<GroupPage, StoreError> {
-        self.read(|connection| chart::groups(connection, query))
+        self.read(|connection| grouped::groups(connection, query))
     }
 
     fn values(&self, query: &ValueQuery) -> Result<Vec<ValueCount>, StoreError> {
-        self.read(|connection| chart::values(connection, query))
+        self.read(|connection| values::values(connection, query))
     }
 
     fn trace(&self, trace_id: &str) -> Result<Option<TraceDetail>, StoreError> {

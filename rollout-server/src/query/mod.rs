@@ -3,6 +3,7 @@
 mod chart;
 mod complete;
 mod filter;
+pub(crate) mod found;
 mod group;
 mod runs;
 pub(crate) mod tree;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::database::quoted;
 use crate::{
     fold::nanoseconds,
-    query::{Filter, Key, Measure, Pattern, Test},
+    query::{Filter, Key, Measure, Pattern, Test, found::Needle},
 };
 
 /// What a filter asks of a row of `rollout_traces`, as ` AND …`.
@@ -135,9 +135,23 @@ fn measures(measure: &Measure, than: &str) -> String {
 
 /// A row of texts holds for the row of its trace that knows as much.
 fn contains(text: &str) -> String {
-    let pattern = format!("%{}%", like(&text.to_lowercase()));
+    let needle = Needle::new(text);
+    if needle.is_empty() {
+        return "true".to_owned();
+    }
+    let pattern = format!("%{}%", like(needle.folded()));
     format!(
         "(trace, version) IN (SELECT trace, version FROM rollout_texts WHERE text LIKE {})",
         quoted(&pattern)
     )
+}
+
+/// The texts that a filter asks for, and whether they must not be there.
+pub(super) fn texts(filter: &Filter) -> Vec<(Needle, bool)> {
+    let terms = filter.terms.iter();
+    let texts = terms.filter_map(|term| match &term.test {
+        Test::Contains(text) => Some((Needle::new(text), term.negated)),
+        _ => None,
+    });
+    texts.filter(|(needle, _)| !needle.is_empty()).collect()
 }

@@ -325,6 +325,18 @@ impl ClickHouse {
         }
     }
 
+    /// Some traces in memory, for a look at what their rows do not have.
+    pub(super) fn fold_again<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a str>,
+    ) -> Result<Memory, StoreError> {
+        let read = self.read(keys)?;
+        let mut memory = Memory::new()?;
+        let nobody = HashMap::new();
+        memory.take(read.values().flat_map(|events| arrivals(events, &nobody)))?;
+        Ok(memory)
+    }
+
     fn memory(&self, extent: &Extent) -> Result<Arc<Mutex<Memory>>, StoreError> {
         // A process that goes changes a trace without another event of it.
         let writers: Vec<String> = self.database.rows(&format!(

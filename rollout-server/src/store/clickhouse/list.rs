@@ -4,9 +4,14 @@ use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{ClickHouse, database::quoted, filter::conditions};
+use super::{
+    ClickHouse,
+    database::quoted,
+    filter::{conditions, texts},
+    rows::external,
+};
 use crate::{
-    query::{MAX_TRACES, TracePage, TraceQuery, TraceSummary},
+    query::{Found, MAX_TRACES, TracePage, TraceQuery, TraceSummary, found::Needle},
     store::StoreError,
 };
 
@@ -63,6 +68,7 @@ impl ClickHouse {
         ))?;
         let more = rows.len() > limit;
         rows.truncate(limit);
+        let found = self.found(&rows, &texts(&query.filter))?;
         Ok(TracePage {
             next_cursor: rows
                 .last()
@@ -70,9 +76,35 @@ impl ClickHouse {
                 .map(|last| format!("{}.{}.{}", last.sort_at, last.born, last.trace)),
             traces: rows
                 .into_iter()
-                .map(Listed::summary)
+                .zip(found)
+                .map(|(row, found)| {
+                    Ok::<_, StoreError>(TraceSummary {
+                        found,
+                        ..row.summary()?
+                    })
+                })
                 .collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl ClickHouse {
+    /// Where the traces of a page have the first of some texts.
+    fn found(
+        &self,
+        rows: &[Listed],
+        texts: &[(Needle, bool)],
+    ) -> Result<Vec<Option<Found>>, StoreError> {
+        if rows.is_empty() || texts.iter().all(|(_, negated)| *negated) {
+            return Ok(rows.iter().map(|_| None).collect());
+        }
+        let memory = self.fold_again(rows.iter().map(|row| row.trace.as_str()))?;
+        rows.iter()
+            .map(|row| {
+                let shown = external(&row.trace).unwrap_or(&row.trace);
+                memory.found(shown, texts)
+            })
+            .collect()
     }
 }
 

@@ -6,21 +6,24 @@ use rollout_core::event::Event;
 use rusqlite::{Connection, params};
 
 use super::{
-    detail, events,
+    detail,
+    dictionary::Dictionary,
+    events,
     group::Group,
     list::{SUMMARY, TRACES, summary},
     migrations, payload,
+    search,
     spans::{self, Trees},
-    text,
 };
 use crate::{
-    query::{SpanDetail, SpanPage, TraceDetail, TraceSummary},
+    query::{Found, SpanDetail, SpanPage, TraceDetail, TraceSummary, found::Needle},
     store::{Origin, StoreError},
 };
 
 /// A few traces in memory.
 pub(in crate::store) struct Memory {
     connection: Connection,
+    dictionary: Dictionary,
     trees: Trees,
 }
 
@@ -73,6 +76,7 @@ impl Memory {
         migrations::migrate(&mut connection)?;
         Ok(Self {
             connection,
+            dictionary: Dictionary::default(),
             trees: Trees::default(),
         })
     }
@@ -83,7 +87,7 @@ impl Memory {
         arrivals: impl IntoIterator<Item = Arrival<'a>>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
-        let mut group = Group::new(&transaction, 0);
+        let mut group = Group::new(&transaction, &mut self.dictionary, 0);
         for arrival in arrivals {
             group.arrived_at(arrival.at);
             let writer = arrival.writer.map(str::to_owned);
@@ -144,6 +148,18 @@ impl Memory {
         Ok(link)
     }
 
+    /// Where a trace has the first of some texts.
+    pub(in crate::store) fn found(
+        &self,
+        id: &str,
+        texts: &[(Needle, bool)],
+    ) -> Result<Option<Found>, StoreError> {
+        match detail::find(&self.connection, id)? {
+            Some((row, _)) => Ok(search::read(&self.connection, row, texts)?.found),
+            None => Ok(None),
+        }
+    }
+
     /// What is known of all of them.
     pub(in crate::store) fn facts(&self) -> Result<Vec<Facts>, StoreError> {
         let mut statement = self.connection.prepare_cached(&format!(
@@ -192,7 +208,7 @@ impl Memory {
                 facts.span_errors = self.distinct(row, "error_kind")?;
                 facts.foreign_spans =
                     self.distinct(row, "iif(length(span_id) <> 16, span_id, NULL)")?;
-                facts.text = text::of(&self.connection, row)?;
+                facts.text = search::all(&self.connection, row)?;
                 Ok(facts)
             })
             .collect()

@@ -1,21 +1,26 @@
 //! The embedded store: one SQLite file, written by one thread, read by many.
 
+mod bits;
 mod chart;
 mod detail;
+mod dictionary;
 mod events;
+mod facts;
 mod filter;
 mod group;
+mod grouped;
 pub(super) mod list;
+mod matcher;
 #[cfg(feature = "clickhouse")]
 pub(super) mod memory;
 mod migrations;
 mod retain;
 mod runs;
 mod save;
+mod search;
 mod spans;
 pub(super) mod tally;
-#[cfg(feature = "clickhouse")]
-mod text;
+mod values;
 mod writer;
 
 use std::{
@@ -204,11 +209,11 @@ impl Store for SqliteStore {
     }
 
     fn groups(&self, query: &GroupQuery) -> Result<GroupPage, StoreError> {
-        self.read(|connection| chart::groups(connection, query))
+        self.read(|connection| grouped::groups(connection, query))
     }
 
     fn values(&self, query: &ValueQuery) -> Result<Vec<ValueCount>, StoreError> {
-        self.read(|connection| chart::values(connection, query))
+        self.read(|connection| values::values(connection, query))
     }
 
     fn trace(&self, trace_id: &str) -> Result<Option<TraceDetail>, StoreError> {

@@ -11,7 +11,7 @@ use super::{
     payload,
 };
 use crate::{
-    fold::{LifeState, RunState, Said, Score, SpanState, Tally, TraceState},
+    fold::{LifeState, Members, RunState, Said, Score, SpanState, Tally, TraceState},
     store::StoreError,
 };
 
@@ -142,6 +142,32 @@ pub(super) fn load_trace<'a>(
             ..TraceState::default()
         })
     })?)
+}
+
+/// A trace with its metadata and what it is a rollout of.
+pub(super) fn load_whole_trace<'a>(
+    connection: &Connection,
+    row: i64,
+) -> Result<TraceState<'a>, StoreError> {
+    let attributes = payload::id(row, payload::ATTRIBUTES);
+    Ok(TraceState {
+        attributes: members(connection, "trace_payloads", attributes)?,
+        run: load_run(connection, row)?,
+        ..load_trace(connection, row)?
+    })
+}
+
+/// Members that are stored as a payload.
+pub(super) fn members<'a>(
+    connection: &Connection,
+    table: &str,
+    id: i64,
+) -> Result<Members<'a>, StoreError> {
+    let stored: Option<(i64, String)> = connection
+        .prepare_cached(&format!("SELECT at, body FROM {table} WHERE id = ?1"))?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(stored.map_or_else(Members::default, |(at, body)| Members::from_json(at, body)))
 }
 
 pub(super) fn load_span<'a>(
@@ -287,10 +313,11 @@ fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(), StoreError> {
+/// Writes a trace's row and gives its status.
+pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<String, StoreError> {
     let state = &trace.state;
     let (life, tally) = (&state.life, &state.tally);
-    connection
+    let status = connection
         .prepare_cached(
             "UPDATE traces SET
                 name = ?2, started_at = ?3, ended_at = ?4, duration = ?5, said_status = ?6, error_kind = ?7,
@@ -299,9 +326,9 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
                 session_id = ?18, conversation_id = ?19, tags = ?20, link_trace_id = ?21, link_span_id = ?22,
                 first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26,
                 preview_rank = ?27, interrupted = interrupted OR ?28, output_preview = ?29, output_rank = ?30, version = version + 1
-             WHERE id = ?1",
+             WHERE id = ?1 RETURNING status",
         )?
-        .execute(params![
+        .query_row(params![
             trace.row,
             life.name,
             life.started_at,
@@ -332,8 +359,8 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
             state.interrupted,
             state.output_preview,
             state.output_rank,
-        ])?;
-    Ok(())
+        ], |row| row.get(0))?;
+    Ok(status)
 }
 
 /// Writes a span's row and gives its number.
@@ -495,8 +522,18 @@ pub(super) fn resolve_link(
     Ok(())
 }
 
-/// Marks what a process has left open.
-pub(super) fn interrupt(connection: &Connection, writer: &str) -> Result<(), StoreError> {
+/// Marks what a process has left open. Returns the traces that may be others by that.
+pub(super) fn interrupt(connection: &Connection, writer: &str) -> Result<Vec<i64>, StoreError> {
+    let changed = {
+        let mut statement = connection.prepare_cached(
+            "SELECT trace FROM spans JOIN writers ON writers.id = spans.writer
+                WHERE writers.name = ?1 AND spans.ended_at IS NULL
+             UNION SELECT traces.id FROM traces JOIN writers ON writers.id = traces.writer
+                WHERE writers.name = ?1 AND traces.ended_at IS NULL",
+        )?;
+        let traces = statement.query_map([writer], |row| row.get(0))?;
+        traces.collect::<Result<_, _>>()?
+    };
     for sql in [
         "UPDATE traces SET version = version + 1 WHERE id IN (
             SELECT trace FROM spans JOIN writers ON writers.id = spans.writer
@@ -513,5 +550,5 @@ pub(super) fn interrupt(connection: &Connection, writer: &str) -> Result<(), Sto
     ] {
         connection.prepare_cached(sql)?.execute([writer])?;
     }
-    Ok(())
+    Ok(changed)
 }

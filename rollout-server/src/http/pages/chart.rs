@@ -52,6 +52,8 @@ pub(super) struct Shape {
 /// A bucket in words.
 pub(super) struct Numbers {
     pub(super) index: usize,
+    /// What can be added up, for scripts: traces, errors, tokens and, where it is known, the cost.
+    pub(super) sums: String,
     pub(super) at: Option<Moment>,
     pub(super) traces: String,
     pub(super) errors: String,
@@ -67,6 +69,16 @@ impl Numbers {
         let latency = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), present::duration);
         Self {
             index,
+            sums: format!(
+                "{} {} {} {}",
+                bucket.traces,
+                bucket.errors,
+                bucket.tokens,
+                bucket
+                    .cost_usd
+                    .map(|usd| usd.to_string())
+                    .unwrap_or_default()
+            ),
             at,
             traces: present::count(bucket.traces),
             errors: present::count(bucket.errors),

@@ -2,6 +2,9 @@
 //! real browser.
 
 use jiff::{Timestamp, ToSpan};
+use rollout::event::Message;
+use rollout::run::{Phase, RunMeta, Score, Status, trace_run};
+use rollout::testing;
 use rollout_tests::{browser::Page, fixture, server::TestServer};
 use serde_json::{Value, json};
 

@@ -131,6 +131,15 @@ fn peak(buckets: &[ChartBucket], of: impl Fn(&ChartBucket) -> Option<f64>) -> f6
     buckets.iter().filter_map(of).fold(0.0, f64::max)
 }
 
+/// What stands at the upper edge; nothing, where there is nothing.
+fn most_of(most: f64) -> String {
+    if most > 0.0 {
+        present::count(most as u64)
+    } else {
+        String::new()
+    }
+}
+
 /// How long a bucket is, in words.
 fn each(chart: &Chart) -> String {
     format!("in {}", present::duration(chart.bucket_ms))
@@ -151,7 +160,7 @@ fn traces(chart: &Chart, total: &Numbers) -> Plot {
         } else {
             String::new()
         },
-        peak: present::count(most as u64),
+        peak: most_of(most),
         summary: format!(
             "Traces over time: {}, of which {} failed; at most {} {}",
             total.traces,
@@ -212,7 +221,7 @@ fn tokens(chart: &Chart, total: &Numbers) -> Plot {
         title: "Tokens",
         value: total.tokens.clone(),
         more: String::new(),
-        peak: present::count(most as u64),
+        peak: most_of(most),
         summary: format!(
             "Tokens over time: {}; at most {} {}",
             total.tokens,

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod drain;
 mod export;
 mod failure;
@@ -42,6 +43,7 @@ enum Command {
     Import(import::Import),
     Check(check::Check),
     Drain(drain::Drain),
+    Doctor(doctor::Doctor),
 }
 
 /// Runs the command that the process was called with.
@@ -59,6 +61,7 @@ pub fn run() -> ExitCode {
         Command::Import(command) => print(|out, say, _| command.run(out, say)),
         Command::Check(command) => print(|out, say, _| command.run(out, say)),
         Command::Drain(command) => print(|out, say, _| command.run(out, say)),
+        Command::Doctor(command) => print(|out, _, _| command.run(out)),
     };
     match result {
         Ok(code) => code,

@@ -92,6 +92,20 @@ impl SqliteStore {
         })
     }
 
+    /// Looks whether a store's file is whole and of a version that this program knows, without changing it.
+    pub fn examine(path: &Path) -> Result<(), StoreError> {
+        let connection = connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        migrations::seen(&connection)?;
+        let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Database(format!("the file is damaged: {said}")))
+    }
+
     /// Asks a question on a connection of its own.
     fn read<T>(
         &self,

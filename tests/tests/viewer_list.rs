@@ -2,6 +2,9 @@
 //! real browser.
 
 use jiff::{Timestamp, ToSpan};
+use rollout::event::Message;
+use rollout::run::{Phase, RunMeta, Score, Status, trace_run};
+use rollout::testing;
 use rollout_tests::{browser::Page, fixture, server::TestServer};
 use serde_json::{Value, json};
 
@@ -795,6 +798,44 @@ fn runs_follow_too() {
         204
     );
     page.wait("its step comes", &format!("{ROWS} === 1"));
+    let ((), captured) = testing::capture(|| {
+        for step in 0..4_u32 {
+            for (at, datapoint) in ["gsm8k/117", "gsm8k/12", "gsm8k/9"].iter().enumerate() {
+                let meta = RunMeta::new(*datapoint, Phase::Train)
+                    .run_id("run_7")
+                    .step_number(u64::from(step))
+                    .env_name("maths")
+                    .grader_name("exact");
+                trace_run(meta).unwrap().in_scope(|rollout| {
+                    rollout.log(Message::user("What is 17 times 23?"));
+                    rollout.log(Message::assistant("391"));
+                    rollout.score(Score::new((at as f64 + f64::from(step)) / 6.0));
+                    if at == 2 && step % 2 == 0 {
+                        rollout.set_status(Status::Truncated, "too long");
+                    }
+                });
+            }
+        }
+    });
+    server.take(&captured.events);
+    let facts = "document.querySelector('.run-facts').innerText";
+    page.wait("its rollouts come", &format!("{ROWS} === 4 && {facts}.includes('12')"));
+    let paths = [
+        ("runs", "/runs"),
+        ("run", "/runs/run_7"),
+        ("datapoints", "/runs/run_7/datapoints?step=2"),
+    ];
+    for (name, path) in paths {
+        for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+            page.size(width, 800);
+            page.dark(dark);
+            open(&page, &server, path);
+            let wide = number(&page, "document.documentElement.scrollWidth");
+            assert!((wide - f64::from(width)).abs() < 0.5, "{path}: {wide}");
+            let shade = if dark { "-dark" } else { "" };
+            page.picture(&format!("{name}-{width}{shade}"));
+        }
+    }
     assert_eq!(page.problems(), [""; 0]);
 }
 

@@ -201,6 +201,15 @@ impl Search {
         (search, read.ok())
     }
 
+    /// The filter for the charts: what goes on is drawn up to now, so that it is seen where nothing has come of late.
+    pub(super) fn drawn(&self, mut filter: Filter, now: Timestamp) -> Filter {
+        if self.since.is_some() && self.until.is_none() {
+            let until = Test::Until(query::Moment::At(now));
+            filter.terms.extend(one(&until).terms);
+        }
+        filter
+    }
+
     /// What stands before a colon.
     pub(super) fn keys(&self) -> &'static [WordInfo] {
         KEYS

@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     http::{self, ApiKey},
     ingest::Watch,
+    prices::Prices,
     retention,
     store::{Retention, SqliteStore, Store, StoreError},
 };
@@ -39,6 +40,8 @@ pub struct ServeOptions {
     pub keys: Vec<ApiKey>,
     /// What the store keeps; by default, everything.
     pub retention: Retention,
+    /// A file of prices that goes before the one in the directory, and before our own.
+    pub prices: Option<PathBuf>,
 }
 
 /// Why a server could not start.
@@ -99,9 +102,14 @@ pub struct Server {
     lock: File,
 }
 
-/// Opens the embedded store below a directory.
+/// Opens the embedded store below a directory, with the prices that lie there on top of our own.
 pub fn open_store(dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE))?))
+    open_store_priced(dir, Prices::of(dir, None)?)
+}
+
+/// Opens the embedded store below a directory, with these prices for what it takes in.
+pub fn open_store_priced(dir: &Path, prices: Arc<Prices>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE), prices)?))
 }
 
 /// Starts a server on the current runtime; it answers when this returns.
@@ -111,8 +119,12 @@ pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
     let addr = listener
         .local_addr()
         .map_err(|error| ServeError::Listen(options.addr, error))?;
-    let dir = options.dir.clone();
-    let store = tokio::task::spawn_blocking(move || open_store(&dir))
+    let (dir, prices) = (options.dir.clone(), options.prices);
+    let open = move || {
+        let prices = Prices::of(&dir, prices.as_deref())?;
+        open_store_priced(&dir, prices)
+    };
+    let store = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| ServeError::Thread(io::Error::other(error)))??;
     let watch = Watch::start(&options.dir, Arc::clone(&store)).map_err(ServeError::Thread)?;

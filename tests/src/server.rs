@@ -78,6 +78,7 @@ impl TestServer {
             dir: dir.to_owned(),
             keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
             retention: rollout_server::store::Retention::default(),
+            prices: None,
         };
         let server = runtime.block_on(serve(options)).unwrap();
         Self {

@@ -281,6 +281,7 @@ fn other_machines_need_a_key() {
         dir: dir.path().to_owned(),
         keys: Vec::new(),
         retention: rollout_server::store::Retention::default(),
+        prices: None,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused = runtime.block_on(serve(options)).err().unwrap();

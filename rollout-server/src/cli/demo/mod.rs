@@ -60,6 +60,7 @@ impl Demo {
                 dir: dir.path().join("server"),
                 keys: Vec::new(),
                 retention: crate::store::Retention::default(),
+                prices: None,
             })
             .await
             .map_err(|error| Failure::told(error.to_string()))?;

@@ -92,7 +92,7 @@ impl Facts {
         };
         plain("lost", present::dropped(trace.dropped()));
         plain("tokens", token_words(summary));
-        plain("cost", summary.cost_usd.map(present::cost));
+        plain("cost", present::trace_cost(summary));
         let filters = [
             ("user", &summary.user_id),
             ("session", &summary.session_id),

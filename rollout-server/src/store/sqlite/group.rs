@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{payload, runs, save};
 use crate::{
     fold::{Members, SpanPatch, SpanState, Tally, TraceState, fold},
+    prices::Prices,
     store::{Origin, Registration, SpoolRange, StoreError},
 };
 
@@ -19,6 +20,7 @@ const MARK: &str = "evt_lost_";
 /// The working set of a transaction. Holds on to the events until it is flushed.
 pub(super) struct Group<'c, 'a> {
     connection: &'c Connection,
+    prices: &'c Prices,
     /// Stands in for the time of events that have none.
     arrived: i64,
     traces: Vec<TraceEntry<'a>>,
@@ -46,9 +48,10 @@ pub(super) struct SpanEntry<'a> {
 }
 
 impl<'c, 'a> Group<'c, 'a> {
-    pub(super) fn new(connection: &'c Connection, arrived: i64) -> Self {
+    pub(super) fn new(connection: &'c Connection, prices: &'c Prices, arrived: i64) -> Self {
         Self {
             connection,
+            prices,
             arrived,
             traces: Vec::new(),
             by_trace_id: HashMap::new(),
@@ -311,6 +314,7 @@ impl<'c, 'a> Group<'c, 'a> {
         self.by_external_id.clear();
         for mut trace in self.traces.drain(..) {
             for mut span in trace.spans.drain(..) {
+                span.state.price(self.prices);
                 let row = save::span(self.connection, trace.row, &mut span)?;
                 save::span_payloads(self.connection, row, &span.state)?;
                 trace.state.tally.replace(&span.before, &span.state.tally());

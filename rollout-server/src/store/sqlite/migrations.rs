@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     "ALTER TABLE writers ADD COLUMN remote INTEGER NOT NULL DEFAULT 0;",
     include_str!("runs.sql"),
     "ALTER TABLE traces ADD COLUMN output_preview TEXT; ALTER TABLE traces ADD COLUMN output_rank INTEGER;",
+    include_str!("cost.sql"),
 ];
 
 /// How many migrations a database has seen. Fails if a newer version of the program has made it; nothing is written.

@@ -15,9 +15,11 @@ use rollout_core::event::{Event, RawObject};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use super::{group::Group, retain};
+use super::{group::Group, reprice, retain};
 use crate::{
     fold::nanoseconds,
+    prices::Prices,
+    query::{RepricePage, RepriceQuery},
     store::{Origin, Pending, Registration, Retention, StoreError},
 };
 
@@ -49,15 +51,20 @@ enum Work {
     Gone(String),
     Register(Registration),
     Sweep(Retention, oneshot::Sender<Result<u64, StoreError>>),
+    Reprice(
+        RepriceQuery,
+        oneshot::Sender<Result<RepricePage, StoreError>>,
+    ),
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, prices: Arc<Prices>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let (revision, changes) = watch::channel(0);
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut write = Write {
             connection,
+            prices,
             waiting: Arc::clone(&waiting),
             revision,
         };
@@ -92,6 +99,13 @@ impl Writer {
     pub(super) fn sweep(&self, retention: Retention) -> Pending<u64> {
         let (done, pending) = oneshot::channel();
         drop(self.send(Work::Sweep(retention, done), 0));
+        Pending(pending)
+    }
+
+    /// Gives some traces their costs anew, in a transaction of their own.
+    pub(super) fn reprice(&self, query: RepriceQuery) -> Pending<RepricePage> {
+        let (done, pending) = oneshot::channel();
+        drop(self.send(Work::Reprice(query, done), 0));
         Pending(pending)
     }
 
@@ -138,6 +152,7 @@ fn size(event: &Event) -> usize {
 
 struct Write {
     connection: Connection,
+    prices: Arc<Prices>,
     waiting: Arc<AtomicUsize>,
     revision: watch::Sender<u64>,
 }
@@ -173,14 +188,20 @@ impl Write {
         let mut jobs = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
-            if let Work::Sweep(retention, done) = job.work {
-                // Whoever asked may have gone.
-                let _ = done.send(self.sweep(&retention));
-                next = None;
-                continue;
-            }
-            if let Work::Append(events, _) = &job.work {
-                taken += events.len();
+            // Whoever asked may have gone.
+            match job.work {
+                Work::Sweep(retention, done) => {
+                    let _ = done.send(self.sweep(&retention));
+                    next = None;
+                    continue;
+                }
+                Work::Reprice(query, done) => {
+                    let _ = done.send(self.reprice(&query));
+                    next = None;
+                    continue;
+                }
+                Work::Append(ref events, _) => taken += events.len(),
+                Work::Gone(_) | Work::Register(_) => {}
             }
             jobs.push(job);
             next = if taken < GROUP_EVENTS {
@@ -219,11 +240,21 @@ impl Write {
         Ok(gone)
     }
 
+    fn reprice(&mut self, query: &RepriceQuery) -> Result<RepricePage, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let page = reprice::page(&transaction, query)?;
+        transaction.commit()?;
+        self.revision.send_modify(|revision| *revision += 1);
+        Ok(page)
+    }
+
     fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut group = Group::new(&transaction, nanoseconds(Timestamp::now()));
+        let mut group = Group::new(&transaction, &self.prices, nanoseconds(Timestamp::now()));
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             answers.push(match &job.work {
@@ -231,7 +262,7 @@ impl Write {
                 Work::Gone(writer) => group.writer_gone(writer),
                 Work::Register(registration) => group.register(registration),
                 // Is no part of a group.
-                Work::Sweep(..) => Ok(()),
+                Work::Sweep(..) | Work::Reprice(..) => Ok(()),
             });
             // What is only about one job is its own; the rest fails them all.
             if let Some(Err(error)) = answers.last()

@@ -282,6 +282,7 @@ fn other_machines_need_a_key() {
         keys: Vec::new(),
         store: rollout_server::store::StorePlace::Dir,
         retention: rollout_server::store::Retention::default(),
+        prices: None,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused = runtime.block_on(serve(options)).err().unwrap();

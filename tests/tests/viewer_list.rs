@@ -819,7 +819,10 @@ fn runs_follow_too() {
     });
     server.take(&captured.events);
     let facts = "document.querySelector('.run-facts').innerText";
-    page.wait("its rollouts come", &format!("{ROWS} === 4 && {facts}.includes('12')"));
+    page.wait(
+        "its rollouts come",
+        &format!("{ROWS} === 4 && {facts}.includes('12')"),
+    );
     let paths = [
         ("runs", "/runs"),
         ("run", "/runs/run_7"),

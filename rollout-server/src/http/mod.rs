@@ -89,6 +89,11 @@ pub(crate) fn router(
             "/api/v1/traces/{trace_id}/spans/{span_id}",
             get(query::span),
         )
+        .route("/api/v1/chart", get(query::chart))
+        .route("/api/v1/users", get(query::users))
+        .route("/api/v1/sessions", get(query::sessions))
+        .route("/api/v1/conversations", get(query::conversations))
+        .route("/api/v1/complete", get(query::complete))
         .route("/api/v1/runs", get(query::runs))
         .route("/api/v1/runs/{run_id}", get(query::run))
         .route("/api/v1/runs/{run_id}/datapoints", get(query::datapoints))

@@ -8,9 +8,7 @@
 use std::convert::Infallible;
 
 use proptest::prelude::*;
-use rollout_server::query::{
-    Filter, FilterError, KEYS, Key, MEASURES, ValueCount, complete,
-};
+use rollout_server::query::{Filter, FilterError, KEYS, Key, MEASURES, ValueCount, complete};
 
 #[test]
 fn what_is_read_is_written_in_one_way() {
@@ -38,7 +36,10 @@ fn what_is_read_is_written_in_one_way() {
         ("since:24h", "since:1d"),
         ("since:1.5s", "since:1500ms"),
         ("since:2026-11-01", "since:2026-11-01"),
-        ("until:2026-11-01T12:00:00+02:00", "until:2026-11-01T10:00:00Z"),
+        (
+            "until:2026-11-01T12:00:00+02:00",
+            "until:2026-11-01T10:00:00Z",
+        ),
         ("-", "\"-\""),
         ("退款", "\"退款\""),
         ("id:a:b", "id:a:b"),
@@ -52,21 +53,57 @@ fn what_is_read_is_written_in_one_way() {
 #[test]
 fn what_cannot_be_read_says_where_and_what_to_do() {
     for (text, says, under) in [
-        ("colour:red", "unknown filter key `colour`; keys are status,", "^^^^^^"),
-        ("x colour:red", "text with a colon stands in quotes", "  ^^^^^^"),
+        (
+            "colour:red",
+            "unknown filter key `colour`; keys are status,",
+            "^^^^^^",
+        ),
+        (
+            "x colour:red",
+            "text with a colon stands in quotes",
+            "  ^^^^^^",
+        ),
         ("a->b", "text with a comparison stands in quotes", "^^"),
-        ("price>5", "unknown measure `price`; measures are duration,", "^^^^^"),
+        (
+            "price>5",
+            "unknown measure `price`; measures are duration,",
+            "^^^^^",
+        ),
         ("cost:5", "`cost` is a number: write `cost>NUMBER`", "^^^^"),
-        ("status>5", "`status` is no number: write `status:VALUE`", "^^^^^^"),
+        (
+            "status>5",
+            "`status` is no number: write `status:VALUE`",
+            "^^^^^^",
+        ),
         ("退款 status:", "`status` has no value", "   ^^^^^^^"),
         ("cost>", "`cost` has no value", "     ^"),
-        ("cost>much", "`much` is no number: write one such as 12", "     ^^^^"),
+        (
+            "cost>much",
+            "`much` is no number: write one such as 12",
+            "     ^^^^",
+        ),
         ("cost>1e3", "`1e3` is no number", "     ^^^"),
         ("cost>inf", "`inf` is no number", "     ^^^"),
-        ("duration>5", "`5` is no duration: write a number and its unit", "         ^"),
-        ("since:yesterday", "`yesterday` is no moment: write how long ago", "      ^^^^^^^^^"),
-        ("since:2026-11-01T12:00", "is no moment", "      ^^^^^^^^^^^^^^^^"),
-        ("name:\"open", "a quote in the filter is never closed", "     ^^^^^"),
+        (
+            "duration>5",
+            "`5` is no duration: write a number and its unit",
+            "         ^",
+        ),
+        (
+            "since:yesterday",
+            "`yesterday` is no moment: write how long ago",
+            "      ^^^^^^^^^",
+        ),
+        (
+            "since:2026-11-01T12:00",
+            "is no moment",
+            "      ^^^^^^^^^^^^^^^^",
+        ),
+        (
+            "name:\"open",
+            "a quote in the filter is never closed",
+            "     ^^^^^",
+        ),
         ("\"a\"b", "missing after a closing quote", "   ^"),
         ("tag:a,,b", "`tag` has no value", "^^^^^^"),
     ] {
@@ -132,7 +169,11 @@ fn completions() {
             Ok::<_, Infallible>(values.collect())
         });
         let Ok(completion) = completion;
-        let inserts: Vec<String> = completion.items.into_iter().map(|item| item.insert).collect();
+        let inserts: Vec<String> = completion
+            .items
+            .into_iter()
+            .map(|item| item.insert)
+            .collect();
         (completion.word, inserts, key)
     };
     let names = |before: &str| asked(before).1;
@@ -156,14 +197,25 @@ fn completions() {
         let (word, inserts, key) = asked(before);
         (word, inserts, key)
     };
-    assert_eq!(of_model("model:"), (String::new(), all.iter().map(ToString::to_string).collect(), key("")));
+    assert_eq!(
+        of_model("model:"),
+        (
+            String::new(),
+            all.iter().map(ToString::to_string).collect(),
+            key("")
+        )
+    );
     let (word, _, prefix) = of_model("x -model:gp");
     assert_eq!((word.as_str(), prefix), ("gp", key("gp")));
     let (word, _, prefix) = of_model("model:\"gpt ");
     assert_eq!((word.as_str(), prefix), ("\"gpt ", key("gpt ")));
     let (word, inserts, prefix) = of_model("model:gpt-4.1,\"gpt 5\",a");
     assert_eq!((word.as_str(), prefix), ("a", key("a")));
-    assert_eq!(inserts, ["\"a,b\"", "\"*\""], "those that are there are not offered");
+    assert_eq!(
+        inserts,
+        ["\"a,b\"", "\"*\""],
+        "those that are there are not offered"
+    );
     let (.., meta) = asked("meta.tenant:t");
     assert_eq!(meta, Some((Key::Meta("tenant".into()), "t".to_owned())));
 }

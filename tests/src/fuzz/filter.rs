@@ -20,7 +20,12 @@ pub fn filter(data: &[u8]) {
         Err(error) => {
             assert!(text.is_char_boundary(error.at.start) && text.is_char_boundary(error.at.end));
             assert!(error.at.start <= error.at.end);
-            assert_eq!(error.under(text).lines().count(), 2, "{}", error.under(text));
+            assert_eq!(
+                error.under(text).lines().count(),
+                2,
+                "{}",
+                error.under(text)
+            );
         }
     }
     let values = |_: &_| {
@@ -28,7 +33,9 @@ pub fn filter(data: &[u8]) {
         Ok::<_, Infallible>(vec![ValueCount { value, count: 1 }])
     };
     let Ok(completion) = complete(text, values);
-    let start = text.strip_suffix(&completion.word).expect("the end of what is there");
+    let start = text
+        .strip_suffix(&completion.word)
+        .expect("the end of what is there");
     if start.len() + completion.word.len() == text.len() && text.parse::<Filter>().is_ok() {
         for item in completion.items {
             // A value may stand where the caret is.

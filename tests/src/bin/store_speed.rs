@@ -160,7 +160,7 @@ impl Author {
             .filter(|_| self.rng.u32(..10) < 2)
             .collect();
         start.attributes = raw(json!({
-            "tags": tags, "tenant": format!("t{}", skewed(&mut self.rng, 500)), "region": ["eu", "us", "ap"][self.rng.usize(..3)],
+            "tags": tags, "tenant": format!("t{}", skewed(&mut self.rng, 500)), "region": (["eu", "us", "ap"][self.rng.usize(..3)]),
             "build": number / 1000,
         }));
         start.raw = raw(json!({ "input": { "message": self.text(20) } }));

@@ -27,6 +27,7 @@ macro_rules! scripts {
                     include_str!("../../viewer/css/trace.css"),
                     include_str!("../../viewer/css/detail.css"),
                     include_str!("../../viewer/css/runs.css"),
+                    include_str!("../../viewer/css/compare.css"),
                 ),
             },
             Asset {
@@ -44,7 +45,7 @@ macro_rules! scripts {
 }
 
 static ASSETS: &[Asset] = scripts! {
-    "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "outline.js" "trace.js"
+    "compare.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "outline.js" "trace.js"
 };
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {

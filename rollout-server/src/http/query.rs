@@ -268,7 +268,7 @@ fn no_run(run_id: &str) -> ApiError {
     ApiError::not_found(format!("there is no run `{run_id}`"))
 }
 
-fn no_trace(trace_id: &str) -> ApiError {
+pub(super) fn no_trace(trace_id: &str) -> ApiError {
     ApiError::not_found(format!("there is no trace `{trace_id}`"))
 }
 
@@ -277,7 +277,7 @@ fn filter(text: Option<&str>) -> Result<Filter, ApiError> {
     text.parse().map_err(|error| ApiError::filter(&error, text))
 }
 
-fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {
+pub(super) fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {
     let limit = asked.unwrap_or(default);
     if (1..=most).contains(&limit) {
         return Ok(limit);
@@ -289,7 +289,7 @@ fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {
 }
 
 /// Asks the store on a thread that may block.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     app: &App,
     question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ApiError> {

@@ -204,7 +204,7 @@ impl Known {
         Self { server, traces }
     }
 
-    /// Waits until the texts of all that have ended are indexed.
+    /// Waits until the texts of all that have ended are indexed. Those that run may be, too.
     fn index(&self) {
         let file = self.server.dir().join(STORE_FILE);
         let file = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -214,7 +214,7 @@ impl Known {
             let left: i64 = file
                 .query_row("SELECT count(*) FROM unsearched", [], |row| row.get(0))
                 .unwrap();
-            (left == running).then_some(())
+            (left <= running).then_some(())
         });
     }
 

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 /// More than are tested one by one before all are looked through.
-const TRACES: usize = 2_500;
+const TRACES: usize = 1_200;
 const START: &str = "2026-01-02T00:00:00Z";
 
 /// A trace as the test knows it.
@@ -67,7 +67,7 @@ fn made_up(rng: &mut Rng, number: usize) -> Trace {
         id: format!("{number:032x}"),
         own_id: (number.is_multiple_of(50)).then(|| format!("own {number}")),
         // Many begin at the same time.
-        at: rng.i64(..1000),
+        at: rng.i64(0..1000),
         name: pick(rng, &["support", "support agent", "Desk", "research*er"]),
         status: match (running, failed) {
             (true, _) => "running",
@@ -84,7 +84,7 @@ fn made_up(rng: &mut Rng, number: usize) -> Trace {
         tenant: rng.bool().then(|| format!("t{}", rng.u8(..30))),
         attempt: rng.u64(..5),
         version: pick(rng, &["1.0", "1.1", "2.0"]),
-        step: (rng.u8(..5) == 0).then(|| rng.i64(..10)),
+        step: (rng.u8(..5) == 0).then(|| rng.i64(0..10)),
         score: (rng.u8(..5) == 0).then(|| f64::from(rng.u8(..5)) / 4.0),
         ..Trace::default()
     };
@@ -156,7 +156,7 @@ fn events(trace: &Trace, rng: &mut Rng) -> Vec<Value> {
     }
     let error = trace.error.map_or(
         json!({}),
-        |kind| json!({ "kind": kind, "message_preview": "it broke" }),
+        |kind| json!({ "type": kind, "message_preview": "it broke" }),
     );
     spans.push(json!({ "span_id": "last", "span_type": "task", "name": "finish", "error": error, "raw": { "output": trace.words.last() } }));
     rng.shuffle(&mut spans);
@@ -174,7 +174,7 @@ fn events(trace: &Trace, rng: &mut Rng) -> Vec<Value> {
         ));
     }
     if let Some(duration) = trace.duration_ms {
-        let ended = began + SignedDuration::from_millis(duration as i64);
+        let ended = began + SignedDuration::from_micros((duration * 1000.0) as i64);
         events.push(event(
             "trace.end",
             json!({ "status": trace.status, "ended_at": ended, "duration_ms": duration }),
@@ -204,7 +204,7 @@ impl Known {
         Self { server, traces }
     }
 
-    /// Waits until the texts of all that have ended are indexed.
+    /// Waits until the texts of all that have ended are indexed. Those that run may be, too.
     fn index(&self) {
         let file = self.server.dir().join(STORE_FILE);
         let file = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -214,7 +214,7 @@ impl Known {
             let left: i64 = file
                 .query_row("SELECT count(*) FROM unsearched", [], |row| row.get(0))
                 .unwrap();
-            (left == running).then_some(())
+            (left <= running).then_some(())
         });
     }
 
@@ -276,11 +276,15 @@ fn ids(listed: &[Value]) -> Vec<&str> {
 }
 
 fn says(trace: &Trace, text: &str) -> bool {
-    let name = trace.name.to_lowercase().contains(text);
-    name || trace
-        .words
-        .iter()
-        .any(|words| words.to_lowercase().replace('\n', " ").contains(text))
+    let spans = trace.tools.iter().copied().chain(["finish"]);
+    let spans = spans.chain((!trace.models.is_empty()).then_some("chat"));
+    let error = trace.error.map(|kind| format!("{kind}: it broke"));
+    let mut names = spans.chain([trace.name]).chain(error.as_deref());
+    names.any(|name| name.to_lowercase().contains(text))
+        || trace
+            .words
+            .iter()
+            .any(|words| words.to_lowercase().replace('\n', " ").contains(text))
 }
 
 type Condition = (&'static str, fn(&Trace) -> bool);
@@ -395,7 +399,7 @@ fn every_condition_and_their_opposites_and_together() {
         }
     }
     let mut rng = Rng::with_seed(5);
-    for _ in 0..80 {
+    for _ in 0..60 {
         let mut filters: Vec<String> = Vec::new();
         let mut tests: Vec<(bool, Condition)> = Vec::new();
         for _ in 0..rng.usize(2..4) {
@@ -752,7 +756,7 @@ fn where_a_text_stands() {
     ));
     server.take(&[
         json!({ "event_id": "m", "event_type": "message", "trace_id": "first", "occurred_at": "2026-01-02T00:00:03Z", "message": { "role": "user", "content": [{ "type": "text", "text": "Straße 5" }] } }),
-        json!({ "event_id": "e", "event_type": "span.end", "trace_id": "second", "span_id": "t", "name": "charge_card", "status": "error", "occurred_at": "2026-01-02T00:00:03Z", "error": { "kind": "CardError", "message_preview": "card declined" } }),
+        json!({ "event_id": "e", "event_type": "span.end", "trace_id": "second", "span_id": "t", "name": "charge_card", "status": "error", "occurred_at": "2026-01-02T00:00:03Z", "error": { "type": "CardError", "message_preview": "card declined" } }),
     ]);
     let found = |filter: &str| -> Value {
         let page = server.get_json(&format!("/api/v1/traces?filter={}", encoded(filter)));
@@ -787,13 +791,13 @@ fn where_a_text_stands() {
                 "second",
                 "output",
                 "s",
-                "answer: text: the refund 退款 is \"made\" n: 12345",
+                "answer: n: 12345 text: the refund 退款 is \"made\"",
                 ["refund"]
             ],
             ["first", "input", null, "I want a REFUND now", ["REFUND"]],
         ])
     );
-    assert_eq!(found("退款 12345")[0][4], json!(["退款", "12345"]));
+    assert_eq!(found("退款 12345")[0][4], json!(["12345", "退款"]));
     assert_eq!(found("\"is \\\"made\"")[0][4], json!(["is \"made"]));
     assert_eq!(
         found("straße"),
@@ -801,7 +805,7 @@ fn where_a_text_stands() {
             "first",
             "message",
             null,
-            "type: text text: Straße 5",
+            "text: Straße 5 type: text",
             ["Straße"]
         ]])
     );
@@ -876,7 +880,7 @@ fn what_changes_is_found_as_it_is() {
         assert_eq!(ids(gone), [""; 0], "{gone}");
         assert_eq!(ids(&format!("-{gone}")), ["t"], "-{gone}");
     }
-    server.take(&[event(6, "trace.end", &json!({ "status": "error", "name": "after", "duration_ms": 2000, "error": { "kind": "E" } }))]);
+    server.take(&[event(6, "trace.end", &json!({ "status": "error", "name": "after", "duration_ms": 2000, "error": { "type": "E" } }))]);
     assert_eq!(
         ids("status:error name:after duration=2s error:E tag:a tool:new meta.k:2 grader:g"),
         ["t"]

@@ -271,6 +271,7 @@ impl<'c, 'a> Group<'c, 'a> {
                 let mut facts = facts::Writing::new(self.connection, self.dictionary);
                 facts.remove(nameless)?;
                 facts.finish()?;
+                search::remove(self.connection, nameless)?;
                 index = self.load(row)?;
                 self.traces[index].absorbed = true;
                 self.by_trace_id.insert(trace_id, index);

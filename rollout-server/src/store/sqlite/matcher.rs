@@ -20,8 +20,10 @@ use crate::{
 
 /// From how many codes on they are looked for in a set.
 const FEW: usize = 4;
-/// Traces that are read to see whether they have a text, for one answer.
-pub(super) const READ_TRACES: usize = 2_000;
+/// Traces that are read to see whether they have a text, for one page of a list.
+pub(super) const READ_TRACES: usize = 1_000;
+/// The same for a chart, or for groups.
+const SETTLED_TRACES: usize = 500;
 /// Bytes of their text.
 pub(super) const READ_BYTES: usize = 16 << 20;
 
@@ -215,7 +217,7 @@ impl<'c> Matcher<'c> {
 
     /// Finds out which traces have the texts, so that no outcome is [`Outcome::Maybe`] any more.
     ///
-    /// The newest [`READ_TRACES`] that may have them are read. Of those before them, one that is indexed has a text if
+    /// The newest [`SETTLED_TRACES`] that may have them are read. Of those before them, one that is indexed has a text if
     /// it may have it; one that is not has it not.
     pub(super) fn settle(&mut self) -> Result<(), StoreError> {
         if self.texts.is_empty() {
@@ -234,7 +236,7 @@ impl<'c> Matcher<'c> {
         open.sort_unstable();
         let mut bytes = 0;
         for (nth, (_, trace)) in open.into_iter().rev().enumerate() {
-            let passes = if nth < READ_TRACES && bytes < READ_BYTES {
+            let passes = if nth < SETTLED_TRACES && bytes < READ_BYTES {
                 let read = search::read(self.connection, trace, &self.texts)?;
                 bytes += read.bytes;
                 read.passes

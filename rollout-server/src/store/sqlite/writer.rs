@@ -76,6 +76,7 @@ impl Writer {
             swept: 0,
             commits: 0,
             prices,
+            fails: false,
             waiting: Arc::clone(&waiting),
             revision,
         };
@@ -171,6 +172,8 @@ struct Write {
     /// Commits since texts were indexed.
     commits: u32,
     prices: Arc<Prices>,
+    /// Whether texts could not be indexed when that was tried last.
+    fails: bool,
     waiting: Arc<AtomicUsize>,
     revision: watch::Sender<u64>,
 }
@@ -223,10 +226,16 @@ impl Write {
             .and_then(|()| self.try_index(most));
         let waits_again = self.connection.busy_timeout(BUSY_TIMEOUT);
         match indexed.and_then(|indexed| waits_again.map(|()| indexed).map_err(StoreError::from)) {
-            Ok(indexed) => indexed == most,
+            Ok(indexed) => {
+                self.fails = false;
+                indexed == most
+            }
             Err(StoreError::Busy) => false,
             Err(error) => {
-                log::warn!("cannot index texts: {error}");
+                // It is tried again and again: that is said once.
+                if !std::mem::replace(&mut self.fails, true) {
+                    log::warn!("cannot index texts: {error}");
+                }
                 false
             }
         }

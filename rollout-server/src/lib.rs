@@ -7,6 +7,7 @@ pub mod http;
 mod import;
 pub mod ingest;
 pub mod present;
+pub mod prices;
 pub mod query;
 mod retention;
 mod serve;

@@ -18,6 +18,7 @@ use tokio::{
 use crate::{
     http::{self, ApiKey},
     ingest::Watch,
+    prices::Prices,
     retention,
     store::{Retention, SqliteStore, Store, StoreError, StorePlace},
 };
@@ -41,6 +42,8 @@ pub struct ServeOptions {
     pub keys: Vec<ApiKey>,
     /// What the store keeps; by default, everything.
     pub retention: Retention,
+    /// A file of prices that goes before the one in the directory, and before our own.
+    pub prices: Option<PathBuf>,
 }
 
 /// Why a server could not start.
@@ -101,20 +104,29 @@ pub struct Server {
     lock: File,
 }
 
-/// Opens the embedded store below a directory.
+/// Opens the embedded store below a directory, with the prices that lie there on top of our own.
 pub fn open_store(dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE))?))
+    open_store_at(&StorePlace::Dir, dir)
 }
 
-/// Opens a store; `dir` is the directory that it is in, unless it is elsewhere. Blocks: must not be called on an
-/// asynchronous runtime.
+/// Opens a store, with the prices that lie in `dir` on top of our own; `dir` is the directory that the store is in,
+/// unless it is elsewhere. Blocks: must not be called on an asynchronous runtime.
 pub fn open_store_at(place: &StorePlace, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    open_priced(place, dir, Prices::of(dir, None)?)
+}
+
+fn open_priced(
+    place: &StorePlace,
+    dir: &Path,
+    prices: Arc<Prices>,
+) -> Result<Arc<dyn Store>, StoreError> {
     match place {
-        StorePlace::Dir => open_store(dir),
-        StorePlace::File(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+        StorePlace::Dir => Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE), prices)?)),
+        StorePlace::File(path) => Ok(Arc::new(SqliteStore::open(path, prices)?)),
         #[cfg(feature = "clickhouse")]
         StorePlace::ClickHouse(address) => Ok(Arc::new(crate::store::ClickHouseStore::open(
             address.clone(),
+            prices,
         )?)),
     }
 }
@@ -127,7 +139,12 @@ pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
         .local_addr()
         .map_err(|error| ServeError::Listen(options.addr, error))?;
     let (dir, place) = (options.dir.clone(), options.store.clone());
-    let store = tokio::task::spawn_blocking(move || open_store_at(&place, &dir))
+    let prices = options.prices;
+    let open = move || {
+        let prices = Prices::of(&dir, prices.as_deref())?;
+        open_priced(&place, &dir, prices)
+    };
+    let store = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| ServeError::Thread(io::Error::other(error)))??;
     let watch = Watch::start(&options.dir, Arc::clone(&store)).map_err(ServeError::Thread)?;

@@ -92,6 +92,7 @@ impl TestServer {
             store,
             keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
             retention: rollout_server::store::Retention::default(),
+            prices: None,
         };
         let server = runtime.block_on(serve(options)).unwrap();
         Self {

@@ -282,6 +282,7 @@ fn other_machines_need_a_key() {
         keys: Vec::new(),
         store: rollout_server::store::StorePlace::Dir,
         retention: rollout_server::store::Retention::default(),
+        prices: None,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused = runtime.block_on(serve(options)).err().unwrap();
@@ -407,7 +408,7 @@ fn queries_that_make_no_sense() {
     let unknown = server.get("/api/v1/traces?filter=colour:red");
     assert_eq!(unknown.status, 400);
     assert!(
-        unknown.body.contains("status, name, type, user"),
+        unknown.body.contains("status, name, user, session"),
         "{unknown:?}"
     );
     for (path, expected) in [

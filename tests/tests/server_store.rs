@@ -194,7 +194,7 @@ fn a_file_of_the_first_version_is_brought_up_to_date() {
         .unwrap()
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 5);
+    assert_eq!(version, 6);
 }
 
 #[test]

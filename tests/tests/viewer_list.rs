@@ -2,6 +2,9 @@
 //! real browser.
 
 use jiff::{Timestamp, ToSpan};
+use rollout::event::Message;
+use rollout::run::{Phase, RunMeta, Score, Status, trace_run};
+use rollout::testing;
 use rollout_tests::{browser::Page, fixture, server::TestServer};
 use serde_json::{Value, json};
 
@@ -795,6 +798,47 @@ fn runs_follow_too() {
         204
     );
     page.wait("its step comes", &format!("{ROWS} === 1"));
+    let ((), captured) = testing::capture(|| {
+        for step in 0..4_u32 {
+            for (at, datapoint) in ["gsm8k/117", "gsm8k/12", "gsm8k/9"].iter().enumerate() {
+                let meta = RunMeta::new(*datapoint, Phase::Train)
+                    .run_id("run_7")
+                    .step_number(u64::from(step))
+                    .env_name("maths")
+                    .grader_name("exact");
+                trace_run(meta).unwrap().in_scope(|rollout| {
+                    rollout.log(Message::user("What is 17 times 23?"));
+                    rollout.log(Message::assistant("391"));
+                    rollout.score(Score::new((at as f64 + f64::from(step)) / 6.0));
+                    if at == 2 && step % 2 == 0 {
+                        rollout.set_status(Status::Truncated, "too long");
+                    }
+                });
+            }
+        }
+    });
+    server.take(&captured.events);
+    let facts = "document.querySelector('.run-facts').innerText";
+    page.wait(
+        "its rollouts come",
+        &format!("{ROWS} === 4 && {facts}.includes('12')"),
+    );
+    let paths = [
+        ("runs", "/runs"),
+        ("run", "/runs/run_7"),
+        ("datapoints", "/runs/run_7/datapoints?step=2"),
+    ];
+    for (name, path) in paths {
+        for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+            page.size(width, 800);
+            page.dark(dark);
+            open(&page, &server, path);
+            let wide = number(&page, "document.documentElement.scrollWidth");
+            assert!((wide - f64::from(width)).abs() < 0.5, "{path}: {wide}");
+            let shade = if dark { "-dark" } else { "" };
+            page.picture(&format!("{name}-{width}{shade}"));
+        }
+    }
     assert_eq!(page.problems(), [""; 0]);
 }
 
@@ -907,4 +951,49 @@ fn lists_are_read_without_scripts_and_on_narrow_screens() {
         page.open(&server.url(path));
         assert_eq!(page.count("main"), 1, "{path}");
     }
+}
+
+#[test]
+fn extreme_content_stays_in_its_place() {
+    let Some(page) = Page::start() else { return };
+    let server = TestServer::start();
+    let (name, long) = ("n".repeat(200), "x".repeat(10_000));
+    let id = "i".repeat(190);
+    let of = Of {
+        name: &name,
+        user: &id,
+        session: &id,
+        conversation: &id,
+        tag: &id,
+        question: "أين طلبي؟ كان من المفترض أن يصل يوم الثلاثاء 你好 😡👩‍👩‍👧 Ω",
+        answer: &"line\n".repeat(200_000),
+        ..OF
+    };
+    server.take(&trace("a", ago(5), of));
+    server.take(&trace(
+        "b",
+        ago(4),
+        Of {
+            answer: &long,
+            status: "error",
+            ..of
+        },
+    ));
+    for width in [1280, 390] {
+        page.size(width, 844);
+        for path in [
+            "/".to_owned(),
+            format!("/?filter=user:{id}"),
+            "/sessions".to_owned(),
+            "/users".to_owned(),
+            format!("/sessions/{id}"),
+            format!("/users/{id}"),
+        ] {
+            open(&page, &server, &path);
+            let wide = number(&page, "document.documentElement.scrollWidth");
+            assert!((wide - f64::from(width)).abs() < 0.5, "{path}: {wide}");
+            page.picture(&format!("extreme-{width}-{}", path.len()));
+        }
+    }
+    assert_eq!(page.problems(), [""; 0]);
 }

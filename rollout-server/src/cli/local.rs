@@ -1,6 +1,9 @@
 //! The traces of a directory, read in place with no server running.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::Failure;
 use crate::{
@@ -41,6 +44,11 @@ pub(super) fn place(place: Option<StorePlace>) -> StorePlace {
 }
 
 impl Place {
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Opens the store.
     pub(super) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         crate::open_store_at(&place(self.store.clone()), &self.dir)

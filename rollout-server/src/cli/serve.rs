@@ -59,6 +59,10 @@ pub(super) struct Serve {
     /// Remove the oldest traces, but for those that run, when the store takes more than so many MiB.
     #[arg(long, value_name = "MIB", env = "ROLLOUT_SERVE_KEEP_MIB", value_parser = clap::value_parser!(u32).range(1..))]
     keep_mib: Option<u32>,
+    /// Prices of models that go before those of prices.toml in the directory, and before our own. The form is that of
+    /// docs/cost.md.
+    #[arg(long, value_name = "FILE", env = "ROLLOUT_SERVE_PRICES")]
+    prices: Option<PathBuf>,
 }
 
 impl Serve {
@@ -73,6 +77,7 @@ impl Serve {
                 dir: self.dir,
                 store: super::local::place(self.store),
                 keys: self.api_keys,
+                prices: self.prices,
                 retention: Retention {
                     max_age: self.keep_days.map(|days| Duration::from_hours(24) * days),
                     max_bytes: self.keep_mib.map(|mib| u64::from(mib) << 20),

@@ -75,6 +75,7 @@ pub(super) struct RangeQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
+    filter: Option<String>,
     limit: Option<u64>,
     cursor: Option<String>,
 }
@@ -219,7 +220,7 @@ pub(super) async fn span(
     found.map(Json).ok_or(unknown)
 }
 
-/// `GET /api/v1/runs?limit=…&cursor=…`
+/// `GET /api/v1/runs?filter=…&limit=…&cursor=…`
 pub(super) async fn runs(
     State(app): State<App>,
     query: Result<Query<RunsQuery>, QueryRejection>,
@@ -227,6 +228,7 @@ pub(super) async fn runs(
     let Query(query) =
         query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
     let query = RunQuery {
+        filter: filter(query.filter.as_deref())?,
         limit: limit(query.limit, 50, MAX_RUNS)?,
         cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
     };

@@ -1,6 +1,6 @@
 // The charts above a list. The server draws them; here a bucket is looked at by mouse or keys,
 // and a range of them is chosen, which becomes a part of the filter.
-import { moment } from "./format.js";
+import { cost, count, moment } from "./format.js";
 
 const NAMES = ["traces", "errors", "p50", "p95", "p99", "tokens", "cost"];
 const NOTHING = { traces: "0", errors: "0", p50: "–", p95: "–", p99: "–", tokens: "0", cost: "–" };
@@ -21,6 +21,21 @@ function numbers(row) {
 
 const ofBucket = (index) => numbers(section.querySelector(`[data-numbers] tr[data-at="${index}"]`));
 const ofAll = () => numbers(section.querySelector("[data-total] tr"));
+
+/** What some buckets come to. Percentiles cannot be added up. */
+function ofRange(from, to) {
+  let [traces, errors, tokens, usd] = [0, 0, 0, null];
+  for (const row of section.querySelectorAll("[data-numbers] tr")) {
+    const index = Number(row.dataset.at);
+    if (index < from || index > to) continue;
+    const sums = row.dataset.sums.split(" ");
+    traces += Number(sums[0]);
+    errors += Number(sums[1]);
+    tokens += Number(sums[2]);
+    if (sums[3]) usd = (usd ?? 0) + Number(sums[3]);
+  }
+  return { ...NOTHING, traces: count(traces), errors: count(errors), tokens: count(tokens), cost: usd === null ? "–" : cost(usd) };
+}
 
 /** When a bucket begins. */
 const begins = (index) => new Date(Date.parse(section.dataset.from) + index * Number(section.dataset.bucketMs));
@@ -60,14 +75,14 @@ function show() {
     return;
   }
   const [from, to] = range();
-  const of = ofBucket(at);
-  mark(".cursor", at, 1);
+  const of = from === to ? ofBucket(at) : ofRange(from, to);
+  mark(".cursor", at, anchor < 0 ? 1 : 0);
   mark("rect.span", from, anchor < 0 ? 0 : to - from + 1);
   tell(of);
   const when = `${moment(begins(from))} – ${moment(begins(to + 1))}`;
   label.textContent = when;
   bar.setAttribute("aria-valuenow", String(at));
-  bar.setAttribute("aria-valuetext", `${when}: ${of.traces} traces, ${of.errors} failed, p50 ${of.p50}, p95 ${of.p95}, p99 ${of.p99}, ${of.tokens} tokens, cost ${of.cost}`);
+  bar.setAttribute("aria-valuetext", `${when}: ${of.traces} traces, ${of.errors} failed${from === to ? `, p50 ${of.p50}, p95 ${of.p95}, p99 ${of.p99}` : ""}, ${of.tokens} tokens, cost ${of.cost}`);
 }
 
 function leave() {

@@ -61,6 +61,7 @@ impl Demo {
                 store: crate::store::StorePlace::Dir,
                 keys: Vec::new(),
                 retention: crate::store::Retention::default(),
+                prices: None,
             })
             .await
             .map_err(|error| Failure::told(error.to_string()))?;

@@ -52,6 +52,8 @@ pub(super) struct Shape {
 /// A bucket in words.
 pub(super) struct Numbers {
     pub(super) index: usize,
+    /// What can be added up, for scripts: traces, errors, tokens and, where it is known, the cost.
+    pub(super) sums: String,
     pub(super) at: Option<Moment>,
     pub(super) traces: String,
     pub(super) errors: String,
@@ -67,6 +69,16 @@ impl Numbers {
         let latency = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), present::duration);
         Self {
             index,
+            sums: format!(
+                "{} {} {} {}",
+                bucket.traces,
+                bucket.errors,
+                bucket.tokens,
+                bucket
+                    .cost_usd
+                    .map(|usd| usd.to_string())
+                    .unwrap_or_default()
+            ),
             at,
             traces: present::count(bucket.traces),
             errors: present::count(bucket.errors),
@@ -119,6 +131,15 @@ fn peak(buckets: &[ChartBucket], of: impl Fn(&ChartBucket) -> Option<f64>) -> f6
     buckets.iter().filter_map(of).fold(0.0, f64::max)
 }
 
+/// What stands at the upper edge; nothing, where there is nothing.
+fn most_of(most: f64) -> String {
+    if most > 0.0 {
+        present::count(most as u64)
+    } else {
+        String::new()
+    }
+}
+
 /// How long a bucket is, in words.
 fn each(chart: &Chart) -> String {
     format!("in {}", present::duration(chart.bucket_ms))
@@ -139,7 +160,7 @@ fn traces(chart: &Chart, total: &Numbers) -> Plot {
         } else {
             String::new()
         },
-        peak: present::count(most as u64),
+        peak: most_of(most),
         summary: format!(
             "Traces over time: {}, of which {} failed; at most {} {}",
             total.traces,
@@ -200,7 +221,7 @@ fn tokens(chart: &Chart, total: &Numbers) -> Plot {
         title: "Tokens",
         value: total.tokens.clone(),
         more: String::new(),
-        peak: present::count(most as u64),
+        peak: most_of(most),
         summary: format!(
             "Tokens over time: {}; at most {} {}",
             total.tokens,

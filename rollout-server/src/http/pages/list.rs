@@ -55,7 +55,10 @@ pub(super) async fn page(
     let (search, filter) = Search::of("/", &asked.filter, now);
     let first = asked.cursor.is_none();
     let (found, charts) = match filter {
-        Some(filter) => list(&pages, filter, asked.cursor, now).await?,
+        Some(filter) => {
+            let drawn = search.drawn(filter.clone(), now);
+            list(&pages, filter, drawn, asked.cursor, now).await?
+        }
         None => (TracePage::default(), None),
     };
     let next_href = search.after(found.next_cursor);
@@ -85,11 +88,12 @@ pub(super) async fn all() -> Redirect {
 async fn list(
     pages: &Pages,
     filter: Filter,
+    drawn: Filter,
     cursor: Option<String>,
     now: Timestamp,
 ) -> Result<(TracePage, Option<ChartView>), Missing> {
     let drawn = ChartQuery {
-        filter: filter.clone(),
+        filter: drawn,
         buckets: chart::BUCKETS,
         now,
     };

@@ -227,7 +227,10 @@ impl ClickHouse {
             Key::Tool => "tools".to_owned(),
             Key::Model => "models".to_owned(),
             Key::Provider => "providers".to_owned(),
-            Key::Error => format!("arrayDistinct(arrayConcat({}, span_errors))", one("error_kind")),
+            Key::Error => format!(
+                "arrayDistinct(arrayConcat({}, span_errors))",
+                one("error_kind")
+            ),
         };
         let rows: Vec<(String, u64)> = self.database.rows(&format!(
             "SELECT value, count() AS seen FROM (

@@ -5,7 +5,7 @@
 //! two servers with parts of one trace need not know of each other.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,9 +17,12 @@ use super::{
     dirty::{Fresh, Hand},
     rows::{EventRow, Extent, Gone, StoredEvent, TextRow, TraceRow, external, nameless},
 };
-use crate::store::{
-    StoreError,
-    sqlite::memory::{Arrival, Memory},
+use crate::{
+    prices::Prices,
+    store::{
+        StoreError,
+        sqlite::memory::{Arrival, Memory},
+    },
 };
 
 /// Traces that are folded at once.
@@ -28,6 +31,15 @@ const AT_ONCE: usize = 500;
 const EVENTS_AT_ONCE: u64 = 50_000;
 /// Folded traces that are remembered for whoever looks at one, page by page.
 const REMEMBERED: usize = 16;
+
+/// What some traces are folded into.
+#[derive(Default)]
+pub(super) struct Folded {
+    pub(super) rows: Vec<TraceRow>,
+    texts: Vec<TextRow>,
+    /// Model calls that have no price, by `MODEL (PROVIDER)`.
+    pub(super) unpriced: BTreeMap<String, u64>,
+}
 
 /// A trace in memory, as it is with so many events.
 struct Known {
@@ -128,7 +140,7 @@ impl ClickHouse {
     }
 
     /// The events of some traces, in the order in which they arrived.
-    fn read<'a>(
+    pub(super) fn read<'a>(
         &self,
         keys: impl Iterator<Item = &'a str>,
     ) -> Result<HashMap<String, Vec<Fresh>>, StoreError> {
@@ -166,8 +178,27 @@ impl ClickHouse {
         if traces.is_empty() {
             return Ok(Vec::new());
         }
+        let folded = self.fold_with(traces, &self.prices)?;
+        self.insert_folded(&folded)?;
+        self.absorb(&folded.rows)
+    }
+
+    /// Inserts what traces have been folded into.
+    pub(super) fn insert_folded(&self, folded: &Folded) -> Result<(), StoreError> {
+        self.database.insert("rollout_texts", &folded.texts)?;
+        self.database.insert("rollout_traces", &folded.rows)?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Folds traces with all of their events.
+    pub(super) fn fold_with(
+        &self,
+        traces: &[(&Extent, &[Fresh])],
+        prices: &Arc<Prices>,
+    ) -> Result<Folded, StoreError> {
         let gone = self.gone(traces.iter().flat_map(|(_, events)| *events))?;
-        let (mut texts, mut rows) = (Vec::new(), Vec::new());
+        let mut folded = Folded::default();
         // What has no trace yet must not be taken for a part of one that happens to be folded beside it.
         let (unnamed, named): (Vec<_>, Vec<_>) = traces
             .iter()
@@ -176,10 +207,13 @@ impl ClickHouse {
         let mut groups: Vec<Vec<(&Extent, &[Fresh])>> = vec![named];
         groups.extend(unnamed.into_iter().map(|it| vec![it]));
         for group in groups.iter().filter(|group| !group.is_empty()) {
-            let mut memory = Memory::new()?;
+            let mut memory = Memory::new(Arc::clone(prices))?;
             memory.take(group.iter().flat_map(|(_, events)| arrivals(events, &gone)))?;
             let by_key: HashMap<&str, _> =
                 group.iter().map(|it| (it.0.trace.as_str(), it)).collect();
+            for (call, count) in memory.unpriced()? {
+                *folded.unpriced.entry(call).or_default() += count;
+            }
             for facts in memory.facts()? {
                 let key = facts.trace_id.clone().unwrap_or_else(|| {
                     nameless(
@@ -196,19 +230,18 @@ impl ClickHouse {
                 let writers: BTreeSet<String> = writers(events);
                 let version = extent.count + marks(&writers, &gone);
                 let mut facts = facts;
-                texts.push(TextRow {
+                folded.texts.push(TextRow {
                     trace: key,
                     version,
                     sort_at: facts.sort_at,
                     text: std::mem::take(&mut facts.text),
                 });
-                rows.push(TraceRow::of(facts, extent, version, writers)?);
+                folded
+                    .rows
+                    .push(TraceRow::of(facts, extent, version, writers)?);
             }
         }
-        self.database.insert("rollout_texts", &texts)?;
-        self.database.insert("rollout_traces", &rows)?;
-        self.changed();
-        self.absorb(&rows)
+        Ok(folded)
     }
 
     /// Moves what was said by a caller's id alone into its trace, once there is one. Whoever folds the later one of the
@@ -308,7 +341,7 @@ impl ClickHouse {
         ask(&memory, shown).map(Some)
     }
 
-    fn find(&self, id: &str) -> Result<Option<Extent>, StoreError> {
+    pub(super) fn find(&self, id: &str) -> Result<Option<Extent>, StoreError> {
         if external(id).is_none()
             && let Some(extent) = self.extents([id].into_iter())?.pop()
         {
@@ -331,7 +364,7 @@ impl ClickHouse {
         keys: impl Iterator<Item = &'a str>,
     ) -> Result<Memory, StoreError> {
         let read = self.read(keys)?;
-        let mut memory = Memory::new()?;
+        let mut memory = Memory::new(Arc::clone(&self.prices))?;
         let nobody = HashMap::new();
         memory.take(read.values().flat_map(|events| arrivals(events, &nobody)))?;
         Ok(memory)
@@ -375,7 +408,7 @@ impl ClickHouse {
         }
         let read = self.read([extent.trace.as_str()].into_iter())?;
         let events = read.get(&extent.trace).map_or(&[][..], Vec::as_slice);
-        let mut memory = Memory::new()?;
+        let mut memory = Memory::new(Arc::clone(&self.prices))?;
         memory.take(arrivals(events, &gone))?;
         let memory = Arc::new(Mutex::new(memory));
         let mut known = lock();

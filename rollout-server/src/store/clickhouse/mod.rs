@@ -13,6 +13,7 @@ mod fold;
 mod links;
 mod list;
 mod migrations;
+mod reprice;
 mod retain;
 mod rows;
 mod runs;
@@ -38,9 +39,13 @@ pub use address::ClickHouseAddress;
 
 use self::{database::Database, dirty::Dirty, fold::Remembered, writer::Writer};
 use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError};
-use crate::query::{
-    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RunDetail, RunPage,
-    RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount, ValueQuery,
+use crate::{
+    prices::Prices,
+    query::{
+        Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RepricePage,
+        RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage,
+        TraceQuery, ValueCount, ValueQuery,
+    },
 };
 
 /// How long what is inserted waits to be folded, so that what comes soon after is folded with it.
@@ -64,6 +69,8 @@ pub struct ClickHouseStore {
 /// What the store's threads share.
 struct ClickHouse {
     database: Database,
+    /// What model calls cost that report none.
+    prices: Arc<Prices>,
     dirty: Dirty,
     /// Held by whoever folds.
     folding: Mutex<()>,
@@ -156,11 +163,12 @@ impl ClickHouse {
 }
 
 impl ClickHouseStore {
-    /// Opens the store in a database, whose tables are made if they are missing.
+    /// Opens the store in a database, whose tables are made if they are missing. Model calls that report no cost get one
+    /// by these prices whenever their trace is folded here.
     ///
     /// Fails if the server does not answer or refuses, or if the tables were made by a newer version of the program.
     /// Blocks: must not be called on an asynchronous runtime.
-    pub fn open(address: ClickHouseAddress) -> Result<Self, StoreError> {
+    pub fn open(address: ClickHouseAddress, prices: Arc<Prices>) -> Result<Self, StoreError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("rollout-clickhouse")
@@ -172,6 +180,7 @@ impl ClickHouseStore {
         let (revision, _) = watch::channel(0);
         let store = Arc::new(ClickHouse {
             database,
+            prices,
             dirty: Dirty::default(),
             folding: Mutex::default(),
             remembered: Remembered::default(),
@@ -245,6 +254,10 @@ impl Store for ClickHouseStore {
             let _ = done.send(store.sweep(&retention));
         });
         Pending(pending)
+    }
+
+    fn reprice(&self, query: &RepriceQuery) -> Result<RepricePage, StoreError> {
+        self.store.reprice(query)
     }
 
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError> {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     fold::{SpanPatch, SpanState, Tally, TraceState, fold},
+    prices::Prices,
     store::{Origin, Registration, SpoolRange, StoreError},
 };
 
@@ -24,6 +25,7 @@ const MARK: &str = "evt_lost_";
 pub(super) struct Group<'c, 'a> {
     connection: &'c Connection,
     dictionary: &'c mut Dictionary,
+    prices: &'c Prices,
     /// Stands in for the time of events that have none.
     arrived: i64,
     traces: Vec<TraceEntry<'a>>,
@@ -65,11 +67,13 @@ impl<'c, 'a> Group<'c, 'a> {
     pub(super) fn new(
         connection: &'c Connection,
         dictionary: &'c mut Dictionary,
+        prices: &'c Prices,
         arrived: i64,
     ) -> Self {
         Self {
             connection,
             dictionary,
+            prices,
             arrived,
             traces: Vec::new(),
             by_trace_id: HashMap::new(),
@@ -353,6 +357,7 @@ impl<'c, 'a> Group<'c, 'a> {
         for mut trace in self.traces.drain(..) {
             let (mut spans, mut respan) = (Vec::new(), false);
             for mut span in trace.spans.drain(..) {
+                span.state.price(self.prices);
                 let row = save::span(self.connection, trace.row, &mut span)?;
                 save::span_payloads(self.connection, row, &span.state)?;
                 trace.state.tally.replace(&span.before, &span.state.tally());

@@ -14,14 +14,15 @@ use super::{
 };
 use crate::{
     query::{
-        Failure, Found, MAX_TRACES, RolloutFacts, ScoreRow, TracePage, TraceQuery, TraceSummary,
+        CostSource, Failure, Filter, Found, MAX_TRACES, RolloutFacts, ScoreRow, TracePage,
+        TraceQuery, TraceSummary,
     },
     store::StoreError,
 };
 
 /// What [`summary`] reads.
 pub(super) const SUMMARY: &str = "coalesce(trace_id, external_trace_id, '') AS shown_id, external_trace_id, name,
-    status, started_at, first_at, ended_at, duration, span_count, error_count, usage, agent_name, user_id,
+    status, started_at, first_at, ended_at, duration, span_count, error_count, usage, reported_calls, priced_calls, unpriced_calls, agent_name, user_id,
     session_id, conversation_id, tags, input_preview, output_preview, error_kind, error_message, id, sort_at, trace AS rollout, run_id,
     phase, step_number, datapoint_id, env_name, model_name, grader_name, group_id, sample_index, turns, messages,
     (SELECT json_group_array(json_array(grader, value, passed)) FROM scores WHERE scores.trace = traces.id) AS scores";
@@ -63,6 +64,30 @@ pub(super) fn traces(connection: &Connection, query: &TraceQuery) -> Result<Trac
         traces,
         next_cursor: next.map(cursor),
     })
+}
+
+/// The places of some traces that pass a filter, the newest first, and after which place the rest come, if there are
+/// more.
+pub(super) fn matching(
+    connection: &Connection,
+    filter: &Filter,
+    after: Option<Place>,
+    limit: usize,
+) -> Result<(Vec<Place>, Option<Place>), StoreError> {
+    let mut page = Page {
+        connection,
+        matcher: Matcher::of(connection, filter, Timestamp::now())?,
+        ascending: false,
+        limit,
+        rows: Vec::new(),
+        reads: 0,
+        bytes: 0,
+    };
+    let next = page.fill(after)?;
+    Ok((
+        page.rows.into_iter().map(|(place, _)| place).collect(),
+        next,
+    ))
 }
 
 /// A page in the making.
@@ -271,7 +296,16 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
     let started_at: Option<i64> = row.get("started_at")?;
     let first_at: Option<i64> = row.get("first_at")?;
     let ended_at: Option<i64> = row.get("ended_at")?;
-    let usage: Usage = json(row, "usage")?;
+    let mut usage: Usage = json(row, "usage")?;
+    let cost_usd = usage.cost_usd;
+    let cost_source = CostSource::of_calls(
+        cost_usd.is_some(),
+        row.get::<_, i64>("reported_calls")? > 0,
+        row.get::<_, i64>("priced_calls")? > 0,
+    );
+    if cost_source != Some(CostSource::Reported) {
+        usage.cost_usd = None;
+    }
     Ok(TraceSummary {
         trace_id: row.get("shown_id")?,
         external_trace_id: row.get("external_trace_id")?,
@@ -282,7 +316,9 @@ pub(super) fn summary(row: &Row<'_>) -> rusqlite::Result<TraceSummary> {
         duration_ms: milliseconds(row.get("duration")?, started_at, ended_at),
         span_count: row.get::<_, i64>("span_count")? as u64,
         error_count: row.get::<_, i64>("error_count")? as u64,
-        cost_usd: usage.cost_usd,
+        cost_usd,
+        cost_source,
+        unpriced_calls: row.get::<_, i64>("unpriced_calls")?.cast_unsigned(),
         usage,
         agent_name: row.get("agent_name")?,
         user_id: row.get("user_id")?,

@@ -1,6 +1,6 @@
 //! Traces folded in memory: what another store knows of them only as events, by the code that folds them into a file.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rollout_core::event::Event;
 use rusqlite::{Connection, params};
@@ -11,11 +11,12 @@ use super::{
     events,
     group::Group,
     list::{SUMMARY, TRACES, summary},
-    migrations, payload,
-    search,
+    migrations, payload, reprice, search,
     spans::{self, Trees},
 };
 use crate::{
+    fold::Cost,
+    prices::Prices,
     query::{Found, SpanDetail, SpanPage, TraceDetail, TraceSummary, found::Needle},
     store::{Origin, StoreError},
 };
@@ -23,6 +24,7 @@ use crate::{
 /// A few traces in memory.
 pub(in crate::store) struct Memory {
     connection: Connection,
+    prices: Arc<Prices>,
     dictionary: Dictionary,
     trees: Trees,
 }
@@ -69,13 +71,15 @@ pub(in crate::store) struct Facts {
 }
 
 impl Memory {
-    pub(in crate::store) fn new() -> Result<Self, StoreError> {
+    /// Empty memory, in which model calls that report no cost get one by these prices.
+    pub(in crate::store) fn new(prices: Arc<Prices>) -> Result<Self, StoreError> {
         let mut connection = Connection::open_in_memory()?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.pragma_update(None, "journal_mode", "OFF")?;
         migrations::migrate(&mut connection)?;
         Ok(Self {
             connection,
+            prices,
             dictionary: Dictionary::default(),
             trees: Trees::default(),
         })
@@ -87,7 +91,7 @@ impl Memory {
         arrivals: impl IntoIterator<Item = Arrival<'a>>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
-        let mut group = Group::new(&transaction, &mut self.dictionary, 0);
+        let mut group = Group::new(&transaction, &mut self.dictionary, &self.prices, 0);
         for arrival in arrivals {
             group.arrived_at(arrival.at);
             let writer = arrival.writer.map(str::to_owned);
@@ -158,6 +162,21 @@ impl Memory {
             Some((row, _)) => Ok(search::read(&self.connection, row, texts)?.found),
             None => Ok(None),
         }
+    }
+
+    /// How many model calls have no price, by `MODEL (PROVIDER)`.
+    pub(in crate::store) fn unpriced(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT model, provider FROM spans WHERE cost_from = ?1")?;
+        let rows = statement.query_map([Cost::Unpriced.parts().0], |row| {
+            Ok(reprice::call_name(row.get(0)?, row.get(1)?))
+        })?;
+        let mut calls = BTreeMap::new();
+        for call in rows {
+            *calls.entry(call?).or_default() += 1;
+        }
+        Ok(calls)
     }
 
     /// What is known of all of them.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     "ALTER TABLE traces ADD COLUMN output_preview TEXT; ALTER TABLE traces ADD COLUMN output_rank INTEGER;",
     // What is in it of older traces is written by `migrate`.
     include_str!("facts.sql"),
+    include_str!("cost.sql"),
 ];
 
 /// How many migrations a database has seen that has facts.

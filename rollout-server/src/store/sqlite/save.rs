@@ -11,7 +11,7 @@ use super::{
     payload,
 };
 use crate::{
-    fold::{LifeState, Members, RunState, Said, Score, SpanState, Tally, TraceState},
+    fold::{Cost, LifeState, Members, RunState, Said, Score, SpanState, Tally, TraceState},
     store::StoreError,
 };
 
@@ -109,7 +109,7 @@ pub(super) fn load_trace<'a>(
 ) -> Result<TraceState<'a>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT name, started_at, ended_at, duration, said_status, error_kind, error_message,
-            runs, begun, span_count, error_count, open_count, usage, agent_name, user_id, account_id,
+            runs, begun, span_count, error_count, open_count, usage, reported_calls, priced_calls, unpriced_calls, agent_name, user_id, account_id,
             session_id, conversation_id, tags, input_preview, preview_rank, output_preview, output_rank, link_trace_id, link_span_id, first_at, facts_at, writer
          FROM traces WHERE id = ?1",
     )?;
@@ -123,6 +123,9 @@ pub(super) fn load_trace<'a>(
                 errors: row.get("error_count")?,
                 open: row.get("open_count")?,
                 usage: json(row, "usage")?,
+                reported: row.get("reported_calls")?,
+                priced: row.get("priced_calls")?,
+                unpriced: row.get("unpriced_calls")?,
             },
             agent_name: text(row, "agent_name")?,
             user_id: text(row, "user_id")?,
@@ -177,7 +180,7 @@ pub(super) fn load_span<'a>(
 ) -> Result<Option<(i64, SpanState<'a>)>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT name, started_at, ended_at, duration, said_status, error_kind, error_message,
-            id, parent, kind, tool_call_id, provider, model, usage, facts_at, usage_at, writer
+            id, parent, kind, tool_call_id, provider, model, usage, cost_from, priced_usd, facts_at, usage_at, writer
          FROM spans WHERE trace = ?1 AND span_id = ?2",
     )?;
     let found = statement.query_row(params![trace, node], |row| {
@@ -189,6 +192,7 @@ pub(super) fn load_span<'a>(
             provider: text(row, "provider")?,
             model: text(row, "model")?,
             usage: json(row, "usage")?,
+            cost: cost(row)?,
             facts_at: row.get("facts_at")?,
             usage_at: row.get("usage_at")?,
             writer: row.get("writer")?,
@@ -289,6 +293,14 @@ fn life<'a>(row: &Row<'_>) -> rusqlite::Result<LifeState<'a>> {
     })
 }
 
+/// Where it is known from what a span cost.
+pub(super) fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+    Ok(Cost::from_parts(
+        row.get("cost_from")?,
+        row.get("priced_usd")?,
+    ))
+}
+
 fn text<'a>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Cow<'a, str>>> {
     Ok(row.get::<_, Option<String>>(column)?.map(Cow::Owned))
 }
@@ -304,7 +316,7 @@ pub(super) fn json<T: Default + for<'de> serde::Deserialize<'de>>(
         .unwrap_or_default())
 }
 
-fn usage(usage: &Usage) -> Option<String> {
+pub(super) fn usage(usage: &Usage) -> Option<String> {
     (!usage.is_empty()).then(|| to_json(usage))
 }
 
@@ -325,7 +337,8 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<S
                 open_count = ?13, usage = ?14, agent_name = ?15, user_id = ?16, account_id = ?17,
                 session_id = ?18, conversation_id = ?19, tags = ?20, link_trace_id = ?21, link_span_id = ?22,
                 first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26,
-                preview_rank = ?27, interrupted = interrupted OR ?28, output_preview = ?29, output_rank = ?30, version = version + 1
+                preview_rank = ?27, interrupted = interrupted OR ?28, output_preview = ?29, output_rank = ?30,
+                reported_calls = ?31, priced_calls = ?32, unpriced_calls = ?33, version = version + 1
              WHERE id = ?1 RETURNING status",
         )?
         .query_row(params![
@@ -359,6 +372,9 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<S
             state.interrupted,
             state.output_preview,
             state.output_rank,
+            tally.reported,
+            tally.priced,
+            tally.unpriced,
         ], |row| row.get(0))?;
     Ok(status)
 }
@@ -373,15 +389,17 @@ pub(super) fn span(
     let life = &state.life;
     let sql = if span.row.is_none() {
         "INSERT INTO spans (id, trace, span_id, parent, kind, name, said_status, started_at, ended_at, duration,
-            error_kind, error_message, tool_call_id, provider, model, usage, facts_at, usage_at, writer, interrupted)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+            error_kind, error_message, tool_call_id, provider, model, usage, facts_at, usage_at, writer, interrupted, cost_from,
+            priced_usd)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
     } else {
         "UPDATE spans SET parent = ?4, kind = ?5, name = ?6, said_status = ?7, started_at = ?8, ended_at = ?9,
             duration = ?10, error_kind = ?11, error_message = ?12, tool_call_id = ?13, provider = ?14,
             model = ?15, usage = ?16, facts_at = ?17, usage_at = ?18, writer = ?19,
-            interrupted = interrupted OR ?20
+            interrupted = interrupted OR ?20, cost_from = ?21, priced_usd = ?22
          WHERE id = ?1 AND trace = ?2 AND span_id = ?3"
     };
+    let (cost_from, priced_usd) = state.cost.parts();
     connection.prepare_cached(sql)?.execute(params![
         span.row,
         trace,
@@ -403,6 +421,8 @@ pub(super) fn span(
         state.usage_at,
         state.writer,
         state.interrupted,
+        cost_from,
+        priced_usd,
     ])?;
     Ok(span.row.unwrap_or_else(|| connection.last_insert_rowid()))
 }

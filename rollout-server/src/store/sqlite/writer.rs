@@ -15,9 +15,11 @@ use rollout_core::event::{Event, RawObject};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use super::{dictionary::Dictionary, group::Group, retain, search};
+use super::{BUSY_TIMEOUT, dictionary::Dictionary, group::Group, reprice, retain, search};
 use crate::{
     fold::nanoseconds,
+    prices::Prices,
+    query::{RepricePage, RepriceQuery},
     store::{Origin, Pending, Registration, Retention, StoreError},
 };
 
@@ -56,10 +58,14 @@ enum Work {
     Gone(String),
     Register(Registration),
     Sweep(Retention, oneshot::Sender<Result<u64, StoreError>>),
+    Reprice(
+        RepriceQuery,
+        oneshot::Sender<Result<RepricePage, StoreError>>,
+    ),
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, prices: Arc<Prices>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let (revision, changes) = watch::channel(0);
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -69,6 +75,7 @@ impl Writer {
             version: None,
             swept: 0,
             commits: 0,
+            prices,
             waiting: Arc::clone(&waiting),
             revision,
         };
@@ -103,6 +110,13 @@ impl Writer {
     pub(super) fn sweep(&self, retention: Retention) -> Pending<u64> {
         let (done, pending) = oneshot::channel();
         drop(self.send(Work::Sweep(retention, done), 0));
+        Pending(pending)
+    }
+
+    /// Gives some traces their costs anew, in a transaction of their own.
+    pub(super) fn reprice(&self, query: RepriceQuery) -> Pending<RepricePage> {
+        let (done, pending) = oneshot::channel();
+        drop(self.send(Work::Reprice(query, done), 0));
         Pending(pending)
     }
 
@@ -156,6 +170,7 @@ struct Write {
     swept: u64,
     /// Commits since texts were indexed.
     commits: u32,
+    prices: Arc<Prices>,
     waiting: Arc<AtomicUsize>,
     revision: watch::Sender<u64>,
 }
@@ -163,7 +178,7 @@ struct Write {
 impl Write {
     fn run(&mut self, queue: &Receiver<Job>) {
         self.version = data_version(&self.connection);
-        let mut behind = true;
+        let mut behind = false;
         loop {
             let wait = if behind { Duration::ZERO } else { LOOK };
             match queue.recv_timeout(wait) {
@@ -200,11 +215,21 @@ impl Write {
     /// Indexes texts of some traces. Returns whether there are more.
     fn index(&mut self, most: usize) -> bool {
         self.commits = 0;
-        let indexed = self.try_index(most);
-        if let Err(error) = &indexed {
-            log::warn!("cannot index texts: {error}");
+        // Nobody waits for another process because of texts.
+        let indexed = self
+            .connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(StoreError::from)
+            .and_then(|()| self.try_index(most));
+        let waits_again = self.connection.busy_timeout(BUSY_TIMEOUT);
+        match indexed.and_then(|indexed| waits_again.map(|()| indexed).map_err(StoreError::from)) {
+            Ok(indexed) => indexed == most,
+            Err(StoreError::Busy) => false,
+            Err(error) => {
+                log::warn!("cannot index texts: {error}");
+                false
+            }
         }
-        indexed.is_ok_and(|indexed| indexed == most)
     }
 
     fn try_index(&mut self, most: usize) -> Result<usize, StoreError> {
@@ -233,14 +258,20 @@ impl Write {
         let mut jobs = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
-            if let Work::Sweep(retention, done) = job.work {
-                // Whoever asked may have gone.
-                let _ = done.send(self.sweep(&retention));
-                next = None;
-                continue;
-            }
-            if let Work::Append(events, _) = &job.work {
-                taken += events.len();
+            // Whoever asked may have gone.
+            match job.work {
+                Work::Sweep(retention, done) => {
+                    let _ = done.send(self.sweep(&retention));
+                    next = None;
+                    continue;
+                }
+                Work::Reprice(query, done) => {
+                    let _ = done.send(self.reprice(&query));
+                    next = None;
+                    continue;
+                }
+                Work::Append(ref events, _) => taken += events.len(),
+                Work::Gone(_) | Work::Register(_) => {}
             }
             jobs.push(job);
             next = if taken < GROUP_EVENTS {
@@ -285,6 +316,16 @@ impl Write {
         Ok(gone)
     }
 
+    fn reprice(&mut self, query: &RepriceQuery) -> Result<RepricePage, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let page = reprice::page(&transaction, &mut self.dictionary, query)?;
+        transaction.commit()?;
+        self.revision.send_modify(|revision| *revision += 1);
+        Ok(page)
+    }
+
     fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let written = self.try_write(jobs);
         if written.is_err() {
@@ -305,7 +346,7 @@ impl Write {
             self.version = version;
             self.dictionary.forget();
         }
-        let mut group = Group::new(&transaction, &mut self.dictionary, now);
+        let mut group = Group::new(&transaction, &mut self.dictionary, &self.prices, now);
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             answers.push(match &job.work {
@@ -313,7 +354,7 @@ impl Write {
                 Work::Gone(writer) => group.writer_gone(writer),
                 Work::Register(registration) => group.register(registration),
                 // Is no part of a group.
-                Work::Sweep(..) => Ok(()),
+                Work::Sweep(..) | Work::Reprice(..) => Ok(()),
             });
             // What is only about one job is its own; the rest fails them all.
             if let Some(Err(error)) = answers.last()

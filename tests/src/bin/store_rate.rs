@@ -43,7 +43,9 @@ fn events(from: u64, count: u64) -> Vec<Value> {
     let (client, memory) = in_memory(|builder| builder);
     let text = "The quick brown fox said: jump over the lazy dog. ".repeat(5);
     for number in from..from + count {
-        let trace = client.trace("rollout").user_id(format!("u-{}", number % 500));
+        let trace = client
+            .trace("rollout")
+            .user_id(format!("u-{}", number % 500));
         trace.in_scope(|trace| {
             trace.span("task").name("root").in_scope(|root| {
                 for step in 0..9_u64 {
@@ -175,14 +177,21 @@ fn questions(store: &dyn Store, traces: u64) {
     });
     asked("a rare text", |nth| {
         let number = nth * traces / ASKED;
-        let page = store.traces(&list(&format!("\"this is number {number}.\""))).unwrap();
+        let page = store
+            .traces(&list(&format!("\"this is number {number}.\"")))
+            .unwrap();
         assert_eq!(page.traces.len(), 1);
     });
     asked("a frequent text", |_| {
-        assert_eq!(store.traces(&list("\"brown fox\"")).unwrap().traces.len(), 50);
+        assert_eq!(
+            store.traces(&list("\"brown fox\"")).unwrap().traces.len(),
+            50
+        );
     });
     asked("a text that is nowhere", |nth| {
-        let page = store.traces(&list(&format!("\"nothing says {nth} times\""))).unwrap();
+        let page = store
+            .traces(&list(&format!("\"nothing says {nth} times\"")))
+            .unwrap();
         assert!(page.traces.is_empty());
     });
 }
@@ -212,14 +221,24 @@ fn sqlite(traces: u64) {
     let sent = measure("SQLite", &StorePlace::Dir, dir.path(), traces);
     let file = dir.path().join(rollout_server::STORE_FILE);
     let size = std::fs::metadata(&file).unwrap().len();
-    println!("  {size} bytes: {} a rollout, {} an event", size / traces, size / sent);
+    println!(
+        "  {size} bytes: {} a rollout, {} an event",
+        size / traces,
+        size / sent
+    );
     // Of the same size as the events were, and the same durability.
     let body = "x".repeat((size / sent) as usize);
     let mut connection = Connection::open(dir.path().join("bare.db")).unwrap();
-    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-    connection.pragma_update(None, "synchronous", "FULL").unwrap();
     connection
-        .execute_batch("CREATE TABLE bare (id INTEGER PRIMARY KEY, trace INTEGER, event TEXT, body TEXT)")
+        .pragma_update(None, "journal_mode", "WAL")
+        .unwrap();
+    connection
+        .pragma_update(None, "synchronous", "FULL")
+        .unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE bare (id INTEGER PRIMARY KEY, trace INTEGER, event TEXT, body TEXT)",
+        )
         .unwrap();
     let begun = Instant::now();
     let (mut left, block) = (sent, REQUEST * AT_ONCE);
@@ -232,7 +251,11 @@ fn sqlite(traces: u64) {
                 .unwrap();
             for number in 0..some {
                 insert
-                    .execute(((left + number).cast_signed(), "evt_0123456789abcdef0123456789", &body))
+                    .execute((
+                        (left + number).cast_signed(),
+                        "evt_0123456789abcdef0123456789",
+                        &body,
+                    ))
                     .unwrap();
             }
         }
@@ -253,12 +276,19 @@ fn clickhouse(traces: u64) {
     let dir = tempfile::tempdir().unwrap();
     let place = format!("clickhouse://{}/{}", server.address(), database.name);
     let sent = measure("ClickHouse", &place.parse().unwrap(), dir.path(), traces);
-    assert_eq!(database.count("SELECT count() FROM rollout_events FINAL"), sent);
+    assert_eq!(
+        database.count("SELECT count() FROM rollout_events FINAL"),
+        sent
+    );
     for table in ["rollout_events", "rollout_traces", "rollout_texts"] {
         let bytes = database.count(&format!(
             "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() AND table = '{table}'"
         ));
-        println!("  {table}: {bytes} bytes, {} a rollout, {} an event", bytes / traces, bytes / sent);
+        println!(
+            "  {table}: {bytes} bytes, {} a rollout, {} an event",
+            bytes / traces,
+            bytes / sent
+        );
     }
     // The same rows, into a table of the same kind.
     database.run("CREATE TABLE bare AS rollout_events ENGINE = MergeTree PARTITION BY day ORDER BY (trace, event_id, writer)");
@@ -269,11 +299,17 @@ fn clickhouse(traces: u64) {
         "CREATE TABLE part ENGINE = MergeTree ORDER BY arrived AS SELECT * FROM rollout_events ORDER BY arrived LIMIT {some}"
     ));
     while at < some {
-        let query = format!("SELECT * FROM part ORDER BY arrived LIMIT {block} OFFSET {at} FORMAT RowBinary");
+        let query = format!(
+            "SELECT * FROM part ORDER BY arrived LIMIT {block} OFFSET {at} FORMAT RowBinary"
+        );
         let base = format!("{}/?database={}", server.url(), database.name);
         let mut body = Vec::new();
         let mut answer = agent.post(&base).send(&query).unwrap();
-        answer.body_mut().as_reader().read_to_end(&mut body).unwrap();
+        answer
+            .body_mut()
+            .as_reader()
+            .read_to_end(&mut body)
+            .unwrap();
         let insert = format!("{base}&query=INSERT%20INTO%20bare%20FORMAT%20RowBinary");
         let begun = Instant::now();
         agent.post(&insert).send(&body[..]).unwrap();
@@ -289,7 +325,9 @@ fn clickhouse(traces: u64) {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let traces: u64 = arguments.next().map_or(2_000, |count| count.parse().unwrap());
+    let traces: u64 = arguments
+        .next()
+        .map_or(2_000, |count| count.parse().unwrap());
     let stores: Vec<String> = arguments.collect();
     let wanted = |name: &str| stores.is_empty() || stores.iter().any(|store| store == name);
     if wanted("sqlite") {

@@ -225,7 +225,10 @@ fn what_is_inserted_without_an_answer_is_there_once() {
     let events: Vec<Value> = (0..20).map(|number| span("t", number)).collect();
     proxy.inject(Fault::ResetAnswer);
     let answer = server.post(&batch(&events), &[]);
-    assert_eq!((answer.status, answer.error_code()), (503, "busy".to_owned()));
+    assert_eq!(
+        (answer.status, answer.error_code()),
+        (503, "busy".to_owned())
+    );
     assert!(answer.headers.contains_key("retry-after"));
     assert_eq!(database.count("SELECT count() FROM rollout_events"), 21);
     // The server ends without having folded them; the next one is sent them once more.
@@ -235,10 +238,16 @@ fn what_is_inserted_without_an_answer_is_there_once() {
     server.take(&events);
     server.take(&[end("t")]);
     let listed = server.get_json("/api/v1/traces")["traces"][0].clone();
-    assert_eq!((&listed["span_count"], &listed["status"]), (&json!(20), &json!("ok")));
+    assert_eq!(
+        (&listed["span_count"], &listed["status"]),
+        (&json!(20), &json!("ok"))
+    );
     assert_eq!(listed["usage"]["input_tokens"], 200);
     assert_eq!(server.spans("t").len(), 20);
-    assert_eq!(database.count("SELECT count() FROM rollout_events FINAL"), 22);
+    assert_eq!(
+        database.count("SELECT count() FROM rollout_events FINAL"),
+        22
+    );
 }
 
 /// A server that is killed between the insert and its answer: who has sent it sends it again.

@@ -182,6 +182,10 @@ fn both_stores_give_the_same_answers() {
         both.ask(&format!("/api/v1/complete?before={before}"));
     }
     both.ask("/api/v1/runs?limit=2");
+    for _ in 0..40 {
+        let filter = encoded(&made::filter(&mut rng));
+        both.ask(&format!("/api/v1/runs?filter={filter}&limit=3"));
+    }
     for run in made
         .runs
         .iter()

@@ -3,8 +3,10 @@
 use rollout_server::open_store_at;
 use rollout_server::store::{Origin, Retention};
 use rollout_tests::clickhouse::ClickHouse;
+use rollout_tests::proxy::{Fault, Proxy};
 use rollout_tests::server::TestServer;
 use rollout_tests::wait_until;
+use rollout_tests::wire::batch;
 use serde_json::{Value, json};
 
 use super::{on, place};
@@ -205,6 +207,47 @@ fn what_a_dead_server_has_left_is_folded_by_another() {
         let page = next.get_json("/api/v1/traces?filter=span%3Alate");
         (page["traces"].as_array().unwrap().len() == 2).then_some(())
     });
+}
+
+/// The rows are in, and nobody knows: the server hears no answer, and whoever has sent them hears of that.
+#[test]
+fn what_is_inserted_without_an_answer_is_there_once() {
+    let Some(engine) = ClickHouse::shared() else {
+        return;
+    };
+    let database = engine.database();
+    let proxy = Proxy::start(engine.address());
+    let dir = tempfile::tempdir().unwrap();
+    let address = format!("{}/{}", proxy.url(), database.name);
+    let server = TestServer::start_at(dir.path(), address.parse().unwrap(), &[]);
+    server.take(&[start("t", "unanswered")]);
+    server.get_json("/api/v1/traces");
+    let events: Vec<Value> = (0..20).map(|number| span("t", number)).collect();
+    proxy.inject(Fault::ResetAnswer);
+    let answer = server.post(&batch(&events), &[]);
+    assert_eq!(
+        (answer.status, answer.error_code()),
+        (503, "busy".to_owned())
+    );
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(database.count("SELECT count() FROM rollout_events"), 21);
+    // The server ends without having folded them; the next one is sent them once more.
+    drop(server);
+    proxy.inject(Fault::None);
+    let server = TestServer::start_at(dir.path(), address.parse().unwrap(), &[]);
+    server.take(&events);
+    server.take(&[end("t")]);
+    let listed = server.get_json("/api/v1/traces")["traces"][0].clone();
+    assert_eq!(
+        (&listed["span_count"], &listed["status"]),
+        (&json!(20), &json!("ok"))
+    );
+    assert_eq!(listed["usage"]["input_tokens"], 200);
+    assert_eq!(server.spans("t").len(), 20);
+    assert_eq!(
+        database.count("SELECT count() FROM rollout_events FINAL"),
+        22
+    );
 }
 
 /// A server that is killed between the insert and its answer: who has sent it sends it again.

@@ -106,9 +106,15 @@ impl Database {
             }
             insert.end().await
         };
-        self.handle
-            .block_on(inserted)
-            .map_err(|error| self.refusal(&error))
+        self.handle.block_on(inserted).map_err(|error| {
+            let refusal = self.refusal(&error);
+            // Nobody knows whether it is inserted: who sends it again does no harm.
+            if code(&error).is_none() {
+                log::warn!("an insert has got no answer: {refusal}");
+                return StoreError::Busy;
+            }
+            refusal
+        })
     }
 
     /// Does something, in the database or (`aside`) in none.

@@ -1,5 +1,7 @@
 //! The list of traces.
 
+use std::fmt::Write as _;
+
 use clickhouse::Row;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -52,10 +54,11 @@ impl ClickHouse {
         if let Some(cursor) = &query.cursor {
             let (sort_at, born, trace) = parse_cursor(cursor).ok_or(StoreError::Cursor)?;
             let beyond = if query.ascending { ">" } else { "<" };
-            wanted.push_str(&format!(
+            let _ = write!(
+                wanted,
                 " AND (sort_at, born, trace) {beyond} (toInt64({sort_at}), toInt64({born}), {})",
                 quoted(trace)
-            ));
+            );
         }
         let limit = query.limit.clamp(1, MAX_TRACES) as usize;
         let order = if query.ascending { "ASC" } else { "DESC" };

@@ -123,20 +123,27 @@ impl ClickHouse {
         }
     }
 
-    /// Marks the traces that have events which their rows do not know: a server ended before it had folded them.
-    fn catch_up(&self, all: bool) -> Result<(), StoreError> {
-        let since = if all {
-            "(SELECT max(day) FROM rollout_events) - 1"
+    /// Marks the traces that have events which their rows do not know: a server ended before it had folded them. Looks at
+    /// what arrived lately; at the beginning, at the last two days on which something did.
+    fn catch_up(&self, begins: bool) -> Result<(), StoreError> {
+        let (since, count) = if begins {
+            ("day >= (SELECT max(day) FROM rollout_events) - 1", "0")
         } else {
-            "today() - 1"
+            // Clocks of several machines differ a little.
+            (
+                "day >= today() - 1 AND arrived > toUnixTimestamp64Nano(now64(9) - INTERVAL 5 MINUTE)",
+                "uniqExact(event_id, writer)",
+            )
         };
         let behind: Vec<String> = self.database.rows(&format!(
-            "SELECT events.trace FROM (
-                SELECT trace, max(arrived) AS newest, uniqExact(event_id, writer) AS count FROM rollout_events
-                WHERE day >= {since} GROUP BY trace) AS events
-             LEFT JOIN (SELECT trace, arrived, version FROM rollout_traces FINAL) AS known ON known.trace = events.trace
-             WHERE events.newest > known.arrived AND known.version < 18446744073709551615
-                OR events.count > known.version
+            "SELECT lately.trace FROM (
+                SELECT trace, max(arrived) AS newest, {count} AS events FROM rollout_events WHERE {since} GROUP BY trace)
+                AS lately
+             LEFT JOIN (
+                SELECT trace, arrived, version FROM rollout_traces FINAL
+                WHERE trace IN (SELECT trace FROM rollout_events WHERE {since})) AS known ON known.trace = lately.trace
+             WHERE lately.newest > known.arrived AND known.version < 18446744073709551615
+                OR lately.events > known.version
              LIMIT 100000"
         ))?;
         for trace in behind {

@@ -1,14 +1,17 @@
 //! Runs, their steps and datapoints: registered, and asked for.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use clickhouse::Row;
+use jiff::Timestamp;
 use rollout_core::event::Usage;
 use serde::Deserialize;
 
 use super::{
     ClickHouse,
     database::{list, quoted},
+    filter::conditions,
+    list::LISTED,
     rows::RegistryRow,
 };
 use crate::{
@@ -191,16 +194,24 @@ impl ClickHouse {
     pub(super) fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {
         self.settle()?;
         let limit = query.limit.clamp(1, MAX_RUNS) as usize;
-        let before = match &query.cursor {
+        let mut wanted = match &query.cursor {
             Some(cursor) => {
                 let (first_at, birth) = run_cursor(cursor).ok_or(StoreError::Cursor)?;
                 format!(" HAVING (first_at, birth) < (toInt64({first_at}), toInt64({birth}))")
             }
-            None => String::new(),
+            None => " HAVING true".to_owned(),
         };
+        if !query.filter.terms.is_empty() {
+            let passes = conditions(&query.filter, Timestamp::now());
+            let _ = write!(
+                wanted,
+                " AND run_id IN (SELECT assumeNotNull(one.run_id) FROM (SELECT * FROM {LISTED}{passes}) AS one
+                    WHERE one.run_id IS NOT NULL)"
+            );
+        }
         let mut rows: Vec<RunRow> = self.database.rows(&format!(
             "{} ORDER BY first_at DESC, birth DESC LIMIT {}",
-            all_runs(&before),
+            all_runs(&wanted),
             limit + 1
         ))?;
         let more = rows.len() > limit;

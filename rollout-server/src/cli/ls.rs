@@ -58,7 +58,7 @@ impl Ls {
             return Ok(());
         }
         if found.traces.is_empty() {
-            let dir = local.dir().display();
+            let dir = local.place();
             if self.filter.is_empty() {
                 writeln!(say, "no trace is recorded in {dir} yet")?;
             } else {

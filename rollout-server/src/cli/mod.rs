@@ -9,6 +9,8 @@ mod failure;
 mod import;
 mod local;
 mod ls;
+mod prices;
+mod reprice;
 mod run;
 mod runs;
 mod serve;
@@ -44,6 +46,8 @@ enum Command {
     Check(check::Check),
     Drain(drain::Drain),
     Doctor(doctor::Doctor),
+    Reprice(reprice::Reprice),
+    Prices(prices::ShowPrices),
 }
 
 /// Runs the command that the process was called with.
@@ -62,6 +66,8 @@ pub fn run() -> ExitCode {
         Command::Check(command) => print(|out, say, _| command.run(out, say)),
         Command::Drain(command) => print(|out, say, _| command.run(out, say)),
         Command::Doctor(command) => print(|out, _, _| command.run(out)),
+        Command::Reprice(command) => print(|out, say, _| command.run(out, say)),
+        Command::Prices(command) => print(|out, _, _| command.run(out)),
     };
     match result {
         Ok(code) => code,

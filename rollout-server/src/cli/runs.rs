@@ -47,7 +47,7 @@ impl Runs {
             return Ok(());
         }
         if found.runs.is_empty() {
-            let dir = local.dir().display();
+            let dir = local.place();
             writeln!(say, "no rollout in {dir} belongs to a run yet")?;
             return Ok(());
         }

@@ -144,7 +144,7 @@ impl From<StoreError> for ApiError {
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             StoreError::Unregistered(_) => (StatusCode::NOT_FOUND, "not_registered"),
-            StoreError::Overtaken | StoreError::Database(_) => {
+            StoreError::Overtaken | StoreError::Prices(_) | StoreError::Database(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_failed")
             }
         };

@@ -3,7 +3,9 @@
 mod chart;
 mod complete;
 mod filter;
+pub(crate) mod found;
 mod group;
+mod reprice;
 mod runs;
 pub(crate) mod tree;
 mod types;
@@ -15,13 +17,14 @@ pub use filter::{
     Term, Test, WordInfo,
 };
 pub use group::{GroupBy, GroupPage, GroupQuery, GroupSummary, MAX_GROUPS, ValueCount, ValueQuery};
+pub use reprice::{RepricePage, RepriceQuery, RepricedTrace};
 pub use runs::{
     DatapointPage, DatapointQuery, DatapointSummary, RolloutFacts, RolloutTally, RunDetail,
     RunPage, RunSummary, ScoreRow, ScoreStats, StepSummary,
 };
 pub use types::{
-    CodeLocation, EventRow, Failure, FeedbackRow, Found, MessageRow, PREVIEW_CHARS, SpanDetail,
-    SpanPage, SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
+    CodeLocation, CostSource, EventRow, Failure, FeedbackRow, Found, MessageRow, PREVIEW_CHARS,
+    SpanDetail, SpanPage, SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
 };
 
 /// How many traces a page holds at most.

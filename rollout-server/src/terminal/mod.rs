@@ -6,12 +6,14 @@
 
 mod list;
 mod paint;
+mod prices;
 mod progress;
 mod runs;
 mod table;
 mod tree;
 
 pub use list::write_list;
+pub use prices::{write_price, write_prices, write_repriced};
 pub use progress::{write_begin, write_end, write_span};
 pub use runs::{write_datapoints, write_run, write_runs};
 pub use tree::{TraceTree, write_tree};

@@ -95,7 +95,7 @@ impl Facts {
         };
         plain("lost", present::dropped(trace.dropped()));
         plain("tokens", token_words(summary));
-        plain("cost", summary.cost_usd.map(present::cost));
+        plain("cost", present::trace_cost(summary));
         let shared = [
             (GroupBy::User, &summary.user_id),
             (GroupBy::Session, &summary.session_id),

@@ -2,6 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::{
+    bits::Bits,
+    dictionary::{Dictionary, number},
+    facts, search,
+};
 use crate::store::{Retention, StoreError};
 
 /// Traces that go in one transaction: others wait to write meanwhile.
@@ -12,6 +17,7 @@ const AT_ONCE: usize = 50;
 /// A trace that runs stays, and so does the newest one.
 pub(super) fn sweep(
     connection: &Connection,
+    dictionary: &mut Dictionary,
     retention: &Retention,
     now: i64,
 ) -> Result<u64, StoreError> {
@@ -39,9 +45,28 @@ pub(super) fn sweep(
             return Ok(gone);
         };
         delete(connection, trace)?;
+        let mut facts = facts::Writing::new(connection, dictionary);
+        facts.remove(trace)?;
+        facts.finish()?;
+        search::remove(connection, trace)?;
         gone += 1;
     }
     Ok(gone)
+}
+
+/// Removes texts that no trace has any more.
+pub(super) fn forget_texts(
+    connection: &Connection,
+    dictionary: &mut Dictionary,
+) -> Result<(), StoreError> {
+    let mut used = Bits::default();
+    facts::each(connection, |facts| {
+        facts
+            .values()
+            .for_each(|code| used.insert(number(code) as usize));
+        Ok(())
+    })?;
+    dictionary.remove_unused(connection, &used)
 }
 
 fn delete(connection: &Connection, trace: i64) -> Result<(), StoreError> {

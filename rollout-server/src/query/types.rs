@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::{RolloutFacts, ScoreRow};
 use crate::fold::{DROPPED, read};
 
-/// One page of the list of traces, newest first.
+/// One page of the list of traces.
+///
+/// Where a filter asks for text, it may hold fewer traces than it could, or none, and still not be the last: a store reads
+/// so many traces for one page at most.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TracePage {
     /// The traces.

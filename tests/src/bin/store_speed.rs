@@ -159,8 +159,9 @@ impl Author {
             .into_iter()
             .filter(|_| self.rng.u32(..10) < 2)
             .collect();
+        let region = ["eu", "us", "ap"][self.rng.usize(..3)];
         start.attributes = raw(json!({
-            "tags": tags, "tenant": format!("t{}", skewed(&mut self.rng, 500)), "region": ["eu", "us", "ap"][self.rng.usize(..3)],
+            "tags": tags, "tenant": format!("t{}", skewed(&mut self.rng, 500)), "region": region,
             "build": number / 1000,
         }));
         start.raw = raw(json!({ "input": { "message": self.text(20) } }));

@@ -15,7 +15,7 @@ use rollout_core::event::{Event, RawObject};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use super::{dictionary::Dictionary, group::Group, reprice, retain, search};
+use super::{BUSY_TIMEOUT, dictionary::Dictionary, group::Group, reprice, retain, search};
 use crate::{
     fold::nanoseconds,
     prices::Prices,
@@ -178,7 +178,7 @@ struct Write {
 impl Write {
     fn run(&mut self, queue: &Receiver<Job>) {
         self.version = data_version(&self.connection);
-        let mut behind = true;
+        let mut behind = false;
         loop {
             let wait = if behind { Duration::ZERO } else { LOOK };
             match queue.recv_timeout(wait) {
@@ -215,11 +215,21 @@ impl Write {
     /// Indexes texts of some traces. Returns whether there are more.
     fn index(&mut self, most: usize) -> bool {
         self.commits = 0;
-        let indexed = self.try_index(most);
-        if let Err(error) = &indexed {
-            log::warn!("cannot index texts: {error}");
+        // Nobody waits for another process because of texts.
+        let indexed = self
+            .connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(StoreError::from)
+            .and_then(|()| self.try_index(most));
+        let waits_again = self.connection.busy_timeout(BUSY_TIMEOUT);
+        match indexed.and_then(|indexed| waits_again.map(|()| indexed).map_err(StoreError::from)) {
+            Ok(indexed) => indexed == most,
+            Err(StoreError::Busy) => false,
+            Err(error) => {
+                log::warn!("cannot index texts: {error}");
+                false
+            }
         }
-        indexed.is_ok_and(|indexed| indexed == most)
     }
 
     fn try_index(&mut self, most: usize) -> Result<usize, StoreError> {

@@ -10,6 +10,7 @@ mod failure;
 mod import;
 mod local;
 mod ls;
+mod mcp;
 mod prices;
 mod reprice;
 mod run;
@@ -51,6 +52,7 @@ enum Command {
     Drain(drain::Drain),
     Doctor(doctor::Doctor),
     Reprice(reprice::Reprice),
+    Mcp(mcp::Mcp),
     Prices(prices::ShowPrices),
 }
 
@@ -79,6 +81,7 @@ pub fn run() -> ExitCode {
         Command::Check(command) => print(|out, say, _| command.run(out, say)),
         Command::Drain(command) => print(|out, say, _| command.run(out, say)),
         Command::Doctor(command) => print(|out, _, _| command.run(out)),
+        Command::Mcp(command) => command.run(),
         Command::Reprice(command) => print(|out, say, _| command.run(out, say)),
         Command::Prices(command) => print(|out, _, _| command.run(out)),
     };

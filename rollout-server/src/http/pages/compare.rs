@@ -272,7 +272,7 @@ fn selected(comparison: &Comparison, asked: &Asked) -> Option<Option<usize>> {
             row.map(Some)
         }
         // Whoever comes without a wish wants to know where they part.
-        None if asked.offset.is_none() => comparison.first.map(|first| first.row),
+        None if asked.offset.is_none() => Some(comparison.first.and_then(|first| first.row)),
         None => None,
     }
 }

@@ -8,6 +8,7 @@ pub mod http;
 mod import;
 pub mod ingest;
 pub mod present;
+pub mod prices;
 pub mod query;
 mod retention;
 mod serve;
@@ -15,4 +16,4 @@ pub mod store;
 pub mod terminal;
 pub mod value;
 
-pub use serve::{STORE_FILE, ServeError, ServeOptions, Server, open_store, serve};
+pub use serve::{STORE_FILE, ServeError, ServeOptions, Server, open_store, open_store_at, serve};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rollout_core::event::Usage;
 
-use crate::query::ScoreStats;
+use crate::query::{ScoreStats, TraceSummary};
 
 /// Milliseconds with three significant digits: `4.0 µs`, `12 ms`, `1.24 s`, `3m 05s`, `2h 07m`.
 pub fn duration(ms: f64) -> String {
@@ -73,6 +73,15 @@ pub fn cost(usd: f64) -> String {
     } else {
         format!("${usd:.2}")
     }
+}
+
+/// What a trace cost, as far as that is known: `≥$0.0123` where some of its calls have no price.
+pub fn trace_cost(trace: &TraceSummary) -> Option<String> {
+    let known = cost(trace.cost_usd?);
+    Some(match trace.unpriced_calls {
+        0 => known,
+        _ => format!("≥{known}"),
+    })
 }
 
 /// How many of each status, the most first: `180 COMPLETED, 12 TRUNCATED`.

@@ -18,8 +18,9 @@ use tokio::{
 use crate::{
     http::{self, ApiKey},
     ingest::Watch,
+    prices::Prices,
     retention,
-    store::{Retention, SqliteStore, Store, StoreError},
+    store::{Retention, SqliteStore, Store, StoreError, StorePlace},
 };
 
 /// The file of the embedded store, below the directory of the server.
@@ -33,12 +34,16 @@ const LOCK_FILE: &str = "serve.lock";
 pub struct ServeOptions {
     /// Where to listen, `HOST:PORT`; port 0 picks one that is free.
     pub addr: String,
-    /// Where the store is, and the spool that is read as programs write to it.
+    /// Where the spool is that is read as programs write to it, and the store, unless that is elsewhere.
     pub dir: PathBuf,
+    /// Where the store is.
+    pub store: StorePlace,
     /// The keys that are asked for. Without one, only this machine can call.
     pub keys: Vec<ApiKey>,
     /// What the store keeps; by default, everything.
     pub retention: Retention,
+    /// A file of prices that goes before the one in the directory, and before our own.
+    pub prices: Option<PathBuf>,
 }
 
 /// Why a server could not start.
@@ -99,9 +104,31 @@ pub struct Server {
     lock: File,
 }
 
-/// Opens the embedded store below a directory.
+/// Opens the embedded store below a directory, with the prices that lie there on top of our own.
 pub fn open_store(dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE))?))
+    open_store_at(&StorePlace::Dir, dir)
+}
+
+/// Opens a store, with the prices that lie in `dir` on top of our own; `dir` is the directory that the store is in,
+/// unless it is elsewhere. Blocks: must not be called on an asynchronous runtime.
+pub fn open_store_at(place: &StorePlace, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    open_priced(place, dir, Prices::of(dir, None)?)
+}
+
+fn open_priced(
+    place: &StorePlace,
+    dir: &Path,
+    prices: Arc<Prices>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    match place {
+        StorePlace::Dir => Ok(Arc::new(SqliteStore::open(&dir.join(STORE_FILE), prices)?)),
+        StorePlace::File(path) => Ok(Arc::new(SqliteStore::open(path, prices)?)),
+        #[cfg(feature = "clickhouse")]
+        StorePlace::ClickHouse(address) => Ok(Arc::new(crate::store::ClickHouseStore::open(
+            address.clone(),
+            prices,
+        )?)),
+    }
 }
 
 /// Starts a server on the current runtime; it answers when this returns.
@@ -111,8 +138,13 @@ pub async fn serve(options: ServeOptions) -> Result<Server, ServeError> {
     let addr = listener
         .local_addr()
         .map_err(|error| ServeError::Listen(options.addr, error))?;
-    let dir = options.dir.clone();
-    let store = tokio::task::spawn_blocking(move || open_store(&dir))
+    let (dir, place) = (options.dir.clone(), options.store.clone());
+    let prices = options.prices;
+    let open = move || {
+        let prices = Prices::of(&dir, prices.as_deref())?;
+        open_priced(&place, &dir, prices)
+    };
+    let store = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| ServeError::Thread(io::Error::other(error)))??;
     let watch = Watch::start(&options.dir, Arc::clone(&store)).map_err(ServeError::Thread)?;

@@ -27,6 +27,7 @@ pub struct Page {
     last_id: Cell<u64>,
     session: String,
     problems: RefCell<Vec<String>>,
+    traced: RefCell<Vec<Value>>,
     _profile: TempDir,
 }
 
@@ -80,6 +81,7 @@ impl Page {
             last_id: Cell::new(0),
             session: String::new(),
             problems: RefCell::default(),
+            traced: RefCell::default(),
             _profile: profile,
         };
         let target = page.call("Target.createTarget", &json!({ "url": "about:blank" }));
@@ -123,9 +125,30 @@ impl Page {
         }
     }
 
-    /// Keeps what a page must never say.
+    /// Does something while the browser traces itself, and returns the events of these categories, commas between.
+    pub fn traced(&self, categories: &str, action: impl FnOnce()) -> Vec<Value> {
+        let options = json!({ "categories": categories, "transferMode": "ReportEvents" });
+        self.call("Tracing.start", &options);
+        action();
+        self.call("Tracing.end", &json!({}));
+        loop {
+            let event = self.answers.recv_timeout(DEADLINE);
+            let event = event.unwrap_or_else(|error| panic!("the trace does not come: {error}"));
+            if event["method"] == "Tracing.tracingComplete" {
+                return self.traced.take();
+            }
+            self.note(&event);
+        }
+    }
+
+    /// Keeps what a page must never say, and what a trace of the browser does.
     fn note(&self, event: &Value) {
         let params = &event["params"];
+        if event["method"] == "Tracing.dataCollected" {
+            let events = params["value"].as_array().cloned().unwrap_or_default();
+            self.traced.borrow_mut().extend(events);
+            return;
+        }
         let problem = match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => params["exceptionDetails"].to_string(),
             Some("Log.entryAdded") if params["entry"]["level"] == "error" => {
@@ -187,6 +210,15 @@ impl Page {
 
     /// Presses a key: one character, or a name such as `ArrowDown`.
     pub fn press(&self, key: &str) {
+        self.press_with(key, false);
+    }
+
+    /// Presses a key while the shift key is held, as it is for `Tab` to go back.
+    pub fn press_shifted(&self, key: &str) {
+        self.press_with(key, true);
+    }
+
+    fn press_with(&self, key: &str, shifted: bool) {
         let text = match key {
             "Enter" => "\r",
             key if key.chars().count() == 1 => key,
@@ -197,9 +229,20 @@ impl Page {
         } else {
             "keyDown"
         };
+        // What the browser itself does with a key goes by its number.
         let code = match key {
+            "Tab" => 9,
             "Enter" => 13,
             "Escape" => 27,
+            " " => 32,
+            "PageUp" => 33,
+            "PageDown" => 34,
+            "End" => 35,
+            "Home" => 36,
+            "ArrowLeft" => 37,
+            "ArrowUp" => 38,
+            "ArrowRight" => 39,
+            "ArrowDown" => 40,
             _ => 0,
         };
         for kind in [down, "keyUp"] {
@@ -207,10 +250,18 @@ impl Page {
                 "Input.dispatchKeyEvent",
                 &json!({
                     "type": kind, "key": key, "text": if kind == "keyUp" { "" } else { text },
-                    "windowsVirtualKeyCode": code,
+                    "windowsVirtualKeyCode": code, "modifiers": if shifted { 8 } else { 0 },
                 }),
             );
         }
+    }
+
+    /// Runs a script in every page opened from now on, before any of its own.
+    pub fn before_each(&self, script: &str) {
+        self.call(
+            "Page.addScriptToEvaluateOnNewDocument",
+            &json!({ "source": script }),
+        );
     }
 
     /// Presses the keys of a text one after the other.
@@ -230,10 +281,22 @@ impl Page {
 
     /// Switches the reader's preference to a dark or a light page.
     pub fn dark(&self, dark: bool) {
-        let value = if dark { "dark" } else { "light" };
+        self.prefers(if dark { "dark" } else { "light" }, false);
+    }
+
+    /// Sets the reader's preferences: a colour scheme, `dark` or `light`, and whether things should rather not move.
+    pub fn prefers(&self, scheme: &str, reduced_motion: bool) {
+        let motion = if reduced_motion {
+            "reduce"
+        } else {
+            "no-preference"
+        };
         self.call(
             "Emulation.setEmulatedMedia",
-            &json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] }),
+            &json!({ "features": [
+                { "name": "prefers-color-scheme", "value": scheme },
+                { "name": "prefers-reduced-motion", "value": motion },
+            ] }),
         );
     }
 

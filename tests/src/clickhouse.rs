@@ -4,7 +4,7 @@
 //! loaded by a few lines of Python, and opens the server's own HTTP interface. It differs from `clickhouse-server` in
 //! that an asynchronous insert is done at once, and in that there are no clusters and no Keeper.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::npm;
 use crate::program::succeed;
 
 /// The version of the library, and of the folder that it is kept in.
@@ -229,39 +230,12 @@ fn library() -> Result<PathBuf, String> {
         ("linux", "aarch64") => "@chdb/lib-linux-arm64-gnu",
         (os, arch) => return Err(format!("there is none for {os} on {arch}")),
     };
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let dir = folder("ROLLOUT_CLICKHOUSE_DIR")
-        .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("rollout-clickhouse")))
-        .or_else(|| Some(folder("HOME")?.join(".cache/rollout-clickhouse")))
-        .ok_or("there is no folder to keep it in: set ROLLOUT_CLICKHOUSE_DIR")?;
-    let said = |error: std::io::Error| format!("{}: {error}", dir.display());
-    fs::create_dir_all(&dir).map_err(said)?;
-    // Two runs at a time install it once.
-    let lock = File::create(dir.join("lock")).map_err(said)?;
-    lock.lock().map_err(said)?;
-    let library = dir.join(VERSION).join("libchdb.so");
     succeed(Command::new("python3").arg("--version"))?;
-    if library.exists() {
-        return Ok(library);
-    }
-    // What came down is checked by npm, which runs none of its scripts here.
-    let fresh = tempfile::tempdir_in(&dir).map_err(said)?;
-    let wanted = format!("{package}@{VERSION}");
-    let packed = succeed(
-        Command::new("npm")
-            .args(["pack", "--silent", &wanted])
-            .current_dir(&fresh),
-    )?;
-    let archive = String::from_utf8_lossy(&packed.stdout).trim().to_owned();
-    succeed(
-        Command::new("tar")
-            .args(["-xzf", &archive, "--strip-components=1"])
-            .arg("package/libchdb.so")
-            .current_dir(&fresh),
-    )?;
-    let made = dir.join(VERSION);
-    let _ = fs::remove_dir_all(&made);
-    fs::create_dir(&made).map_err(said)?;
-    fs::rename(fresh.path().join("libchdb.so"), &library).map_err(said)?;
-    Ok(library)
+    npm::file(
+        "ROLLOUT_CLICKHOUSE_DIR",
+        "rollout-clickhouse",
+        package,
+        VERSION,
+        "libchdb.so",
+    )
 }

@@ -86,9 +86,7 @@ fn support(run: &Run<'_>, start: Timestamp) -> Vec<Value> {
             "choices": [{ "index": 0, "finish_reason": "tool_calls", "message": message }],
         })
     };
-    let call = |name: &str, arguments: &Value| {
-        json!({ "id": id(name), "type": "function", "function": { "name": name, "arguments": arguments.to_string() } })
-    };
+    let call = |name: &str, arguments: &Value| json!({ "id": id(name), "type": "function", "function": { "name": name, "arguments": arguments.to_string() } });
     let mut end_of_root = json!({ "input": { "user_message": QUESTION } });
     if let Some(answer) = run.answer {
         end_of_root["output"] = json!(answer);
@@ -106,7 +104,13 @@ fn support(run: &Run<'_>, start: Timestamp) -> Vec<Value> {
     let order = json!({ "order_id": "A-1" });
     let first = json!({ "role": "assistant", "content": null, "tool_calls": [call("lookup_order", &order)] });
     trace.span(&Span {
-        id: "plan", parent: Some("root"), kind: "task", name: "plan", at_us: 120, took_us: Some(701_200), ..Span::default()
+        id: "plan",
+        parent: Some("root"),
+        kind: "task",
+        name: "plan",
+        at_us: 120,
+        took_us: Some(701_200),
+        ..Span::default()
     });
     trace.span(&Span {
         id: "ask", parent: Some("plan"), kind: "llm", name: "chat", at_us: 300, took_us: Some(640_000),
@@ -116,13 +120,20 @@ fn support(run: &Run<'_>, start: Timestamp) -> Vec<Value> {
         ..Span::default()
     });
     trace.span(&Span {
-        id: "order", parent: Some("root"), kind: "tool", name: "lookup_order", at_us: 830_000, took_us: Some(run.lookup_us),
-        raw: json!({ "input": order, "output": run.found }), ..Span::default()
+        id: "order",
+        parent: Some("root"),
+        kind: "tool",
+        name: "lookup_order",
+        at_us: 830_000,
+        took_us: Some(run.lookup_us),
+        raw: json!({ "input": order, "output": run.found }),
+        ..Span::default()
     });
     let told = json!({ "role": "tool", "tool_call_id": id("lookup_order"), "content": run.found.to_string() });
     messages.extend([first, told]);
     let (name, arguments, result) = &run.calls;
-    let second = json!({ "role": "assistant", "content": run.says, "tool_calls": [call(name, arguments)] });
+    let second =
+        json!({ "role": "assistant", "content": run.says, "tool_calls": [call(name, arguments)] });
     let at = 850_000 + run.lookup_us;
     trace.span(&Span {
         id: "decide", parent: Some("root"), kind: "llm", name: "chat", at_us: at, took_us: Some(720_000),
@@ -139,8 +150,16 @@ fn support(run: &Run<'_>, start: Timestamp) -> Vec<Value> {
         raw["output"] = result.clone();
     }
     trace.span(&Span {
-        id: "act", parent: Some("root"), kind: "tool", name, at_us: at + 730_000, took_us: Some(300_000), raw,
-        status: if failed { "error" } else { "" }, error: refused.clone(), ..Span::default()
+        id: "act",
+        parent: Some("root"),
+        kind: "tool",
+        name,
+        at_us: at + 730_000,
+        took_us: Some(300_000),
+        raw,
+        status: if failed { "error" } else { "" },
+        error: refused.clone(),
+        ..Span::default()
     });
     let status = if failed { "error" } else { "ok" };
     trace.end(end, status, &answer, &refused);

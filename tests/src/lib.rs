@@ -10,6 +10,7 @@
     reason = "a test that cannot go on says so and fails"
 )]
 
+pub mod axe;
 pub mod browser;
 pub mod clickhouse;
 pub mod collector;
@@ -18,13 +19,18 @@ pub mod conversation;
 pub mod events;
 pub mod fixture;
 pub mod fuzz;
+pub mod gallery;
 pub mod ingest;
 pub mod model;
+pub mod npm;
 pub mod otlp;
+pub mod pages;
+pub mod phoenix;
 pub mod program;
 pub mod proxy;
 pub mod python;
 pub mod server;
+pub mod service;
 #[cfg(target_os = "linux")]
 pub mod tmpfs;
 mod wait;

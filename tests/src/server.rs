@@ -1,16 +1,24 @@
 //! A server of the test's own, on a free port over a folder of its own, and a client for it.
+//!
+//! Its store is SQLite; in a program of tests whose name begins with `clickhouse_store`, a database of a real ClickHouse, one
+//! for each folder. So the same tests run on both.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use rollout_server::{ServeOptions, Server, serve};
+use rollout_server::store::{Store, StoreError, StorePlace};
+use rollout_server::{ServeOptions, Server, open_store_at, serve};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use ureq::{Agent, http};
+
+use crate::clickhouse::ClickHouse;
 
 /// A server that stops when the test is done with it.
 pub struct TestServer {
@@ -72,12 +80,19 @@ impl TestServer {
 
     /// Starts a server over a folder, with keys.
     pub fn start_in(dir: &Path, keys: &[&str]) -> Self {
+        Self::start_at(dir, place(dir), keys)
+    }
+
+    /// Starts a server over a folder, with a store that may be elsewhere, and keys.
+    pub fn start_at(dir: &Path, store: StorePlace, keys: &[&str]) -> Self {
         let runtime = Runtime::new().unwrap();
         let options = ServeOptions {
             addr: "127.0.0.1:0".to_owned(),
             dir: dir.to_owned(),
+            store,
             keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
             retention: rollout_server::store::Retention::default(),
+            prices: None,
         };
         let server = runtime.block_on(serve(options)).unwrap();
         Self {
@@ -245,7 +260,55 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.stop_now();
+        if self.own_dir.is_some() {
+            let known = databases().remove(&self.dir);
+            if let (Some(database), Some(server)) = (known, engine()) {
+                server.run(&format!("DROP DATABASE IF EXISTS {database}"));
+            }
+        }
     }
+}
+
+/// The engine of this program's tests; `None` where that is SQLite.
+fn engine() -> Option<&'static ClickHouse> {
+    static ASKED: OnceLock<bool> = OnceLock::new();
+    let asked = ASKED.get_or_init(|| {
+        let program = std::env::current_exe().unwrap();
+        let name = program.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with("clickhouse_store")
+    });
+    if *asked { ClickHouse::shared() } else { None }
+}
+
+/// Whether servers of this program's tests have their stores in ClickHouse.
+pub fn is_on_clickhouse() -> bool {
+    engine().is_some()
+}
+
+/// The databases of this program's tests, by the folder of the server.
+fn databases() -> std::sync::MutexGuard<'static, HashMap<PathBuf, String>> {
+    static DATABASES: OnceLock<Mutex<HashMap<PathBuf, String>>> = OnceLock::new();
+    let databases = DATABASES.get_or_init(Mutex::default);
+    databases.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the store of a server over a folder is.
+pub fn place(dir: &Path) -> StorePlace {
+    let Some(server) = engine() else {
+        return StorePlace::Dir;
+    };
+    let mut databases = databases();
+    let database = databases
+        .entry(dir.to_owned())
+        .or_insert_with(|| format!("test_{:016x}", fastrand::u64(..)));
+    format!("clickhouse://{}/{database}", server.address())
+        .parse()
+        .unwrap()
+}
+
+/// Opens the store of a server over a folder.
+pub fn open_store(dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    open_store_at(&place(dir), dir)
 }
 
 fn answer(response: Result<http::Response<ureq::Body>, ureq::Error>) -> Answer {

@@ -72,3 +72,8 @@ fn capture() {
 fn sse() {
     run("sse", 300);
 }
+
+#[test]
+fn filter() {
+    run("filter", 3000);
+}

@@ -21,10 +21,25 @@ fn told(report: &Value) -> Vec<String> {
     let rows = report["rows"].as_array().unwrap();
     rows.iter()
         .map(|row| {
-            let span = if row["b"].is_null() { &row["a"] } else { &row["b"] };
-            let differs: Vec<_> = row["differs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            let span = if row["b"].is_null() {
+                &row["a"]
+            } else {
+                &row["b"]
+            };
+            let differs: Vec<_> = row["differs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
             let name = span["name"].as_str().unwrap();
-            format!("{} {name} {}", row["change"].as_str().unwrap(), differs.join(",")).trim().to_owned()
+            format!(
+                "{} {name} {}",
+                row["change"].as_str().unwrap(),
+                differs.join(",")
+            )
+            .trim()
+            .to_owned()
         })
         .collect()
 }
@@ -62,16 +77,24 @@ fn two_traces_are_compared() {
     assert_eq!(turned["first"], report["first"]);
     assert_eq!(turned["rows"][3]["delta"]["duration_ms"], 115.0);
     let same = server.get_json("/api/v1/compare?a=run-a&b=run-a");
-    assert_eq!((&same["same"], &same["first"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (&same["same"], &same["first"]),
+        (&json!(true), &Value::Null)
+    );
 }
 
 #[test]
 fn what_differs_of_a_step_is_told_in_words() {
     let server = served();
     let span = fixture::span_id("order");
-    let report = server.get_json(&format!("/api/v1/compare?a=run-a&b=run-b&span={span}&limit=1"));
+    let report = server.get_json(&format!(
+        "/api/v1/compare?a=run-a&b=run-b&span={span}&limit=1"
+    ));
     let part = &report["diff"]["parts"][0];
-    assert_eq!((&part["part"], &part["form"]), (&json!("output"), &json!("lines")));
+    assert_eq!(
+        (&part["part"], &part["form"]),
+        (&json!("output"), &json!("lines"))
+    );
     let lines = part["diff"]["hunks"][0]["lines"].as_array().unwrap();
     let told: Vec<String> = lines
         .iter()
@@ -104,10 +127,19 @@ fn what_differs_of_a_step_is_told_in_words() {
     // A model call is compared message by message.
     let report = server.get_json("/api/v1/compare?a=run-a&b=run-b&row=4");
     let input = &report["diff"]["parts"][0];
-    assert_eq!((&input["part"], &input["form"]), (&json!("input"), &json!("conversation")));
+    assert_eq!(
+        (&input["part"], &input["form"]),
+        (&json!("input"), &json!("conversation"))
+    );
     let turns = input["turns"].as_array().unwrap().iter();
     let turns: Vec<_> = turns
-        .map(|turn| (turn["change"].as_str().unwrap(), turn["role"].as_str().unwrap(), turn["messages"].as_u64().unwrap()))
+        .map(|turn| {
+            (
+                turn["change"].as_str().unwrap(),
+                turn["role"].as_str().unwrap(),
+                turn["messages"].as_u64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         turns,
@@ -120,7 +152,10 @@ fn what_differs_of_a_step_is_told_in_words() {
     // Of what only one has, all is told.
     let report = server.get_json("/api/v1/compare?a=run-a&b=run-b&row=5");
     let parts = report["diff"]["parts"].as_array().unwrap();
-    assert_eq!((&parts[0]["part"], &parts[1]["part"]), (&json!("input"), &json!("error")));
+    assert_eq!(
+        (&parts[0]["part"], &parts[1]["part"]),
+        (&json!("input"), &json!("error"))
+    );
     assert!(report["diff"]["b"].is_null());
     let report = server.get_json("/api/v1/compare?a=run-a&b=run-b&whole=true");
     assert_eq!(report["diff"]["parts"][0]["part"], "output");
@@ -148,13 +183,25 @@ fn rows_come_in_pages_and_only_those_that_differ() {
         offset = page["next_offset"].as_u64();
     }
     assert_eq!(rows.len(), 5_000);
-    assert_eq!(rows.iter().filter(|row| row.starts_with("changed search output")).count(), 1);
+    assert_eq!(
+        rows.iter()
+            .filter(|row| row.starts_with("changed search output"))
+            .count(),
+        1
+    );
     let page = server.get_json(&format!("{path}&only=differences"));
     assert_eq!(
         told(&page),
-        ["unchanged research_team", "unchanged investigate", "changed search output"]
+        [
+            "unchanged research_team",
+            "unchanged investigate",
+            "changed search output"
+        ]
     );
-    assert_eq!((&page["total"], &page["next_offset"]), (&json!(3), &Value::Null));
+    assert_eq!(
+        (&page["total"], &page["next_offset"]),
+        (&json!(3), &Value::Null)
+    );
 
     // What has come since is seen, though large comparisons are kept.
     let mut late = fixture::Recorder::new("large-b", "research_team", start(), &Value::Null);
@@ -167,10 +214,15 @@ fn rows_come_in_pages_and_only_those_that_differ() {
         took_us: Some(1),
         ..fixture::Span::default()
     });
-    let events: Vec<_> = late.into_events().into_iter().skip(1).map(|mut event| {
-        event["event_id"] = json!(format!("{}_late", event["event_id"].as_str().unwrap()));
-        event
-    }).collect();
+    let events: Vec<_> = late
+        .into_events()
+        .into_iter()
+        .skip(1)
+        .map(|mut event| {
+            event["event_id"] = json!(format!("{}_late", event["event_id"].as_str().unwrap()));
+            event
+        })
+        .collect();
     server.take(&events);
     let page = server.get_json(&format!("{path}&only=differences"));
     assert_eq!(page["counts"]["added"], 1);
@@ -182,12 +234,27 @@ fn what_cannot_be_compared_is_said() {
     for (path, status, code, told) in [
         ("?a=run-a", 400, "invalid_query", "`a` and `b`"),
         ("?a=run-a&b=nowhere", 404, "not_found", "nowhere"),
-        ("?a=run-a&b=run-b&only=added", 400, "invalid_query", "differences"),
+        (
+            "?a=run-a&b=run-b&only=added",
+            400,
+            "invalid_query",
+            "differences",
+        ),
         ("?a=run-a&b=run-b&limit=0", 400, "invalid_limit", "limit"),
-        ("?a=run-a&b=run-b&colour=red", 400, "invalid_query", "colour"),
+        (
+            "?a=run-a&b=run-b&colour=red",
+            400,
+            "invalid_query",
+            "colour",
+        ),
         ("?a=run-a&b=run-b&row=7", 404, "not_found", "row"),
         ("?a=run-a&b=run-b&span=nowhere", 404, "not_found", "span"),
-        ("?a=run-a&b=run-b&span=x&row=1", 400, "invalid_query", "only one"),
+        (
+            "?a=run-a&b=run-b&span=x&row=1",
+            400,
+            "invalid_query",
+            "only one",
+        ),
     ] {
         let answer = server.get(&format!("/api/v1/compare{path}"));
         assert_eq!(answer.status, status, "{path}: {answer:?}");

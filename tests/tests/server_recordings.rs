@@ -75,6 +75,13 @@ fn span<'a>(spans: &'a [Value], name: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no {name} in {spans:?}"))
 }
 
+/// The same answers, whichever store gives them.
+fn snapshots() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings
+}
+
 #[test]
 fn every_recording_is_answered_exactly() {
     let server = TestServer::start();
@@ -129,17 +136,24 @@ fn the_trees_of_all_recordings() {
             }
         }
     }
-    insta::assert_snapshot!(trees);
+    snapshots()
+        .bind(|| insta::assert_snapshot!("server_recordings__the_trees_of_all_recordings", trees));
 }
 
 #[test]
 fn a_trace_with_everything_in_it() {
-    insta::assert_json_snapshot!(everything(&server_with("trace")));
+    let all = everything(&server_with("trace"));
+    snapshots().bind(|| {
+        insta::assert_json_snapshot!("server_recordings__a_trace_with_everything_in_it", all)
+    });
 }
 
 #[test]
 fn spans_reported_after_the_fact() {
-    insta::assert_json_snapshot!(everything(&server_with("openai-agents")));
+    let all = everything(&server_with("openai-agents"));
+    snapshots().bind(|| {
+        insta::assert_json_snapshot!("server_recordings__spans_reported_after_the_fact", all)
+    });
 }
 
 #[test]

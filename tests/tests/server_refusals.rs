@@ -280,7 +280,9 @@ fn other_machines_need_a_key() {
         addr: "0.0.0.0:0".to_owned(),
         dir: dir.path().to_owned(),
         keys: Vec::new(),
+        store: rollout_server::store::StorePlace::Dir,
         retention: rollout_server::store::Retention::default(),
+        prices: None,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused = runtime.block_on(serve(options)).err().unwrap();
@@ -406,7 +408,7 @@ fn queries_that_make_no_sense() {
     let unknown = server.get("/api/v1/traces?filter=colour:red");
     assert_eq!(unknown.status, 400);
     assert!(
-        unknown.body.contains("status, name, type, user"),
+        unknown.body.contains("status, name, user, session"),
         "{unknown:?}"
     );
     for (path, expected) in [

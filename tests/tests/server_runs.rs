@@ -11,9 +11,10 @@ use rollout::event::Message;
 use rollout::run::{Phase, RunMeta, Score, Status, trace_run};
 use rollout::testing;
 use rollout::{TraceId, Usage};
+use rollout_server::STORE_FILE;
+use rollout_server::query::RunQuery;
 use rollout_server::store::Retention;
-use rollout_server::{STORE_FILE, open_store};
-use rollout_tests::server::TestServer;
+use rollout_tests::server::{TestServer, is_on_clickhouse, open_store};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -341,7 +342,14 @@ fn what_is_too_old_goes_with_its_scores_and_its_run() {
     };
     // The newest trace always stays.
     assert_eq!(store.sweep(retention).wait().unwrap(), 5);
+    let runs = store.runs(&RunQuery::default()).unwrap().runs;
+    let mut runs: Vec<_> = runs.into_iter().map(|run| run.run_id).collect();
+    runs.sort();
+    assert_eq!(runs, ["kept", "r2"]);
     drop(store);
+    if is_on_clickhouse() {
+        return;
+    }
     let connection = Connection::open(dir.path().join(STORE_FILE)).unwrap();
     let left = |sql: &str| -> String { connection.query_row(sql, [], |row| row.get(0)).unwrap() };
     assert_eq!(left("SELECT group_concat(run_id) FROM rollouts"), "r2");

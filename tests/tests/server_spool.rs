@@ -12,8 +12,11 @@ use std::{
     sync::Arc,
 };
 
-use rollout_server::{ingest::sync_once, open_store, store::Store};
-use rollout_tests::{server::TestServer, wait_until};
+use rollout_server::{ingest::sync_once, store::Store};
+use rollout_tests::{
+    server::{TestServer, open_store},
+    wait_until,
+};
 use serde_json::{Value, json};
 
 /// A process that writes a spool.

@@ -59,7 +59,7 @@ fn the_list_shows_new_traces_and_keeps_the_reader_s_place() {
         "the page follows",
         "document.querySelector('[data-live]').dataset.state === 'on'",
     );
-    let row = page.text("document.querySelector('tbody tr').innerText");
+    let row = page.text("document.querySelector('[data-rows] tr').innerText");
     for part in [
         "error",
         "support_agent",
@@ -104,10 +104,10 @@ fn the_list_is_filtered_and_says_what_is_wrong_with_a_filter() {
     page.press("Enter");
     page.wait(
         "it is filtered",
-        "location.search && document.querySelectorAll('tbody tr').length === 1",
+        "location.search && document.querySelectorAll('[data-rows] tr').length === 1",
     );
     assert_eq!(
-        page.text("document.querySelector('tbody tr').dataset.trace"),
+        page.text("document.querySelector('[data-rows] tr').dataset.trace"),
         "failed"
     );
 
@@ -293,7 +293,7 @@ fn captured_markup_stays_text() {
     };
     page.open(&server.url("/"));
     assert!(
-        page.text("document.querySelector('tbody').innerText")
+        page.text("document.querySelector('[data-rows]').innerText")
             .contains(fixture::MARKUP)
     );
     untouched(&page, "the list");
@@ -525,7 +525,7 @@ fn pages_are_read_without_scripts() {
     server.take(&fixture::large("large", start(), 500));
     page.scripts(false);
     page.open(&server.url("/"));
-    assert_eq!(page.count("tbody tr"), 1);
+    assert_eq!(page.count("[data-rows] tr"), 1);
     page.open(&server.url("/traces/large"));
     assert_eq!(page.count("#tree .row"), 200);
     assert_eq!(page.count("[data-pages] a"), 1, "there is a page after");

@@ -58,7 +58,10 @@ fn two_runs_are_compared_by_keyboard() {
     page.dark(false);
 
     page.press("n");
-    page.wait("the next difference", &format!("{PANE} === 'chat' && {SELECTED} === 'chat'"));
+    page.wait(
+        "the next difference",
+        &format!("{PANE} === 'chat' && {SELECTED} === 'chat'"),
+    );
     let words = page.text("document.getElementById('pane').innerText");
     for part in ["input", "and 2 more, the same", "tool", "The order is"] {
         assert!(words.contains(part), "{part} is not in {words}");
@@ -66,7 +69,10 @@ fn two_runs_are_compared_by_keyboard() {
     page.picture("compare-conversation");
     page.press("n");
     page.wait("what was removed", &format!("{PANE} === 'issue_refund'"));
-    assert!(page.text("document.getElementById('pane').innerText").contains("Only A has this step"));
+    assert!(
+        page.text("document.getElementById('pane').innerText")
+            .contains("Only A has this step")
+    );
     page.press("n");
     page.wait("what was added", &format!("{PANE} === 'reship_order'"));
     page.press("p");
@@ -76,23 +82,44 @@ fn two_runs_are_compared_by_keyboard() {
     assert!(page.text("location.search").contains("row=3"));
     page.press("k");
     page.wait("a step that is the same", &format!("{PANE} === 'chat'"));
-    assert!(page.text("document.getElementById('pane').innerText").contains("Nothing differs"));
+    assert!(
+        page.text("document.getElementById('pane').innerText")
+            .contains("Nothing differs")
+    );
     page.press("d");
-    page.wait("the first divergence", &format!("{PANE} === 'lookup_order'"));
+    page.wait(
+        "the first divergence",
+        &format!("{PANE} === 'lookup_order'"),
+    );
     page.press("Enter");
     assert_eq!(page.text("document.activeElement.id"), "pane");
     page.press("Escape");
-    assert_eq!(page.text("document.activeElement.textContent"), "lookup_order");
+    assert_eq!(
+        page.text("document.activeElement.textContent"),
+        "lookup_order"
+    );
 
     page.press("f");
-    page.wait("only differences", &format!("location.search.includes('only=differences') && {READY}"));
+    page.wait(
+        "only differences",
+        &format!("location.search.includes('only=differences') && {READY}"),
+    );
     assert!(!page.text(ROWS).contains("plan"), "{}", page.text(ROWS));
-    assert!(page.text("document.querySelector('.gap').textContent").contains("2 unchanged steps"));
+    assert!(
+        page.text("document.querySelector('.gap').textContent")
+            .contains("2 unchanged steps")
+    );
     page.picture("compare-only");
     page.press("f");
-    page.wait("all of them", &format!("!location.search.includes('only') && {READY}"));
+    page.wait(
+        "all of them",
+        &format!("!location.search.includes('only') && {READY}"),
+    );
     page.press("s");
-    page.wait("swapped", &format!("location.search.startsWith('?a=run-b') && {READY}"));
+    page.wait(
+        "swapped",
+        &format!("location.search.startsWith('?a=run-b') && {READY}"),
+    );
     assert!(page.text(ROWS).contains("removed reship_order"));
     page.press("?");
     page.wait("help opens", "document.getElementById('help').open");
@@ -125,11 +152,67 @@ fn the_second_trace_is_chosen_from_those_of_the_same_name() {
     page.write("run-b");
     page.press("Enter");
     page.wait("the comparison", READY);
-    assert!(page.text("document.querySelector('.counts').innerText").contains("No difference that counts"));
+    assert!(
+        page.text("document.querySelector('.counts').innerText")
+            .contains("No difference that counts")
+    );
     page.picture("compare-same");
     assert_eq!(page.problems(), [""; 0]);
     page.open(&server.url("/compare?a=run-a&b=nowhere"));
-    assert!(page.text("document.body.innerText").contains("no trace nowhere"));
+    assert!(
+        page.text("document.body.innerText")
+            .contains("no trace nowhere")
+    );
+}
+
+#[test]
+fn two_traces_are_picked_in_the_list() {
+    let Some(page) = Page::start() else { return };
+    let server = served();
+    page.open(&server.url("/"));
+    page.wait(
+        "the list is drawn",
+        "document.querySelectorAll('tr[data-trace]').length === 2",
+    );
+    let focused = "document.activeElement.closest('tr')?.dataset.trace ?? ''";
+    page.press("j");
+    page.press("x");
+    let a = page.text(focused);
+    page.press("j");
+    let b = page.text(focused);
+    assert_ne!(a, b);
+    let bar = "(document.querySelector('[data-picked]')?.innerText ?? '')";
+    assert!(page.text(bar).contains("A is picked"), "{}", page.text(bar));
+    page.press("x");
+    let picked = "[...document.querySelectorAll('tr[data-pick]')].map((row) => row.dataset.trace + row.dataset.pick).join('|')";
+    assert_eq!(page.text(picked), format!("{a}A|{b}B"));
+    page.picture("compare-picked");
+    page.press("x");
+    assert_eq!(page.text(picked), format!("{a}A"));
+    page.press("x");
+    page.press("v");
+    page.wait(
+        "the comparison",
+        &format!("location.pathname === '/compare' && {READY}"),
+    );
+    assert_eq!(
+        page.text("location.search")
+            .split('&')
+            .take(2)
+            .collect::<Vec<_>>(),
+        [format!("?a={a}"), format!("b={b}")]
+    );
+    page.open(&server.url("/"));
+    page.wait(
+        "the list is drawn",
+        "document.querySelectorAll('tr[data-trace]').length === 2",
+    );
+    assert_eq!(
+        page.text(bar),
+        "",
+        "what was compared is not picked any more"
+    );
+    assert_eq!(page.problems(), [""; 0]);
 }
 
 #[test]
@@ -148,8 +231,15 @@ fn a_narrow_screen_has_one_column_of_text() {
         assert_eq!(wide, 390, "{path} is wider than the screen");
     }
     page.open(&server.url("/compare?a=run-a&b=run-b&row=4"));
-    let shown = |table: &str| page.eval(&format!("document.querySelector('{table}').offsetHeight > 0"));
-    assert_eq!((shown(".lines.single"), shown(".lines.halves")), (json!(true), json!(false)));
+    let shown = |table: &str| {
+        page.eval(&format!(
+            "document.querySelector('{table}').offsetHeight > 0"
+        ))
+    };
+    assert_eq!(
+        (shown(".lines.single"), shown(".lines.halves")),
+        (json!(true), json!(false))
+    );
     page.eval("document.getElementById('pane').scrollIntoView()");
     page.picture("compare-390-pane");
     assert_eq!(page.problems(), [""; 0]);
@@ -191,12 +281,21 @@ fn large_traces_are_compared_page_by_page() {
     page.press("n");
     page.wait("the next one", &format!("{row} !== '{first}'"));
     page.press("n");
-    page.wait("on another page", &format!("Number({row}) > 16000 && {READY}"));
+    page.wait(
+        "on another page",
+        &format!("Number({row}) > 16000 && {READY}"),
+    );
     page.picture("compare-large");
     page.press("p");
-    page.wait("back on the first one", &format!("Number({row}) < 4000 && {READY}"));
+    page.wait(
+        "back on the first one",
+        &format!("Number({row}) < 4000 && {READY}"),
+    );
     page.press("f");
-    page.wait("only differences", &format!("location.search.includes('only') && {READY}"));
+    page.wait(
+        "only differences",
+        &format!("location.search.includes('only') && {READY}"),
+    );
     assert_eq!(page.count("tr[data-row]"), 7);
     page.picture("compare-large-only");
     assert_eq!(page.problems(), [""; 0]);
@@ -222,7 +321,10 @@ fn captured_markup_stays_text() {
     for row in ["whole", "0", "1"] {
         page.open(&server.url(&format!("/compare?a=hostile-a&b=hostile-b&row={row}")));
         page.wait("the page is ready", READY);
-        assert!(page.text("document.body.innerText").contains(fixture::MARKUP));
+        assert!(
+            page.text("document.body.innerText")
+                .contains(fixture::MARKUP)
+        );
         assert_eq!(page.eval("window.broken ?? null"), Value::Null, "{row}");
         let injected = "document.querySelectorAll('main img, main script, main [onload]').length";
         assert_eq!(page.eval(injected), 0, "{row}");

@@ -13,8 +13,10 @@ use crate::{
 
 /// Compare two traces, step by step: what was added, removed and changed, and where they part
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Exit code: 0 if nothing differs that counts, 1 if something does, 2 on failure.\n\
-    Ids, times, tokens and costs do not count; docs/compare.md lists what does not.")]
+#[command(
+    after_help = "Exit code: 0 if nothing differs that counts, 1 if something does, 2 on failure.\n\
+    Ids, times, tokens and costs do not count; docs/compare.md lists what does not."
+)]
 pub(super) struct Diff {
     /// The first trace: its id or your own, the beginning of its id, or `last`
     #[arg(value_name = "A")]
@@ -52,9 +54,8 @@ impl Diff {
         let store = &*local.store;
         let (a, b) = (local.find(&self.a)?, local.find(&self.b)?);
         let (a, b) = (&a.summary.trace_id, &b.summary.trace_id);
-        let comparison = Comparison::read(store, a, b)?.map_err(|id| {
-            Failure::told(format!("the trace {id} has just been removed"))
-        })?;
+        let comparison = Comparison::read(store, a, b)?
+            .map_err(|id| Failure::told(format!("the trace {id} has just been removed")))?;
         *same = comparison.same();
         if self.json {
             return self.json(out, &local, &comparison);
@@ -87,7 +88,10 @@ impl Diff {
         };
         terminal::write_diff(out, &view, width)?;
         if left_out > 0 {
-            writeln!(say, "{left_out} more steps are not shown: --limit N shows N")?;
+            writeln!(
+                say,
+                "{left_out} more steps are not shown: --limit N shows N"
+            )?;
         }
         Ok(())
     }

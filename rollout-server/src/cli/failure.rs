@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::{query::FilterError, store::StoreError};
+use crate::store::StoreError;
 
 /// Why a command could not do what it was asked, and what to do about it.
 #[derive(Debug)]
@@ -48,12 +48,6 @@ impl From<serde_json::Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::told(error.to_string())
-    }
-}
-
-impl From<FilterError> for Failure {
-    fn from(error: FilterError) -> Self {
         Self::told(error.to_string())
     }
 }

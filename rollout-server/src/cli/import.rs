@@ -36,7 +36,7 @@ impl Import {
             })?;
             Box::new(opened)
         };
-        let store = crate::open_store(self.place.dir())?;
+        let store = self.place.store()?;
         let imported = import(file, Arc::clone(&store), &mut |line, why| {
             writeln!(say, "line {line}: {why}")
         })?;

@@ -9,7 +9,7 @@ use super::Failure;
 use crate::{
     ingest,
     query::{MAX_TRACES, TraceDetail, TraceQuery},
-    store::Store,
+    store::{Store, StoreError, StorePlace},
 };
 
 /// Pages of [`MAX_TRACES`] that are looked through for the beginning of an id.
@@ -26,6 +26,21 @@ pub(super) struct Place {
         default_value = ".rollout"
     )]
     dir: PathBuf,
+    /// Where the store is, if not in the directory: sqlite:PATH or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE.
+    /// What programs have written in the directory is not taken in then
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "ROLLOUT_STORE",
+        hide_env_values = true
+    )]
+    store: Option<StorePlace>,
+}
+
+/// Where a store is, with its password out of the environment if it wants one.
+pub(super) fn place(place: Option<StorePlace>) -> StorePlace {
+    let password = std::env::var("CLICKHOUSE_PASSWORD").ok();
+    place.unwrap_or_default().or_password(password)
 }
 
 impl Place {
@@ -33,11 +48,17 @@ impl Place {
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
+
+    /// Opens the store.
+    pub(super) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        crate::open_store_at(&place(self.store.clone()), &self.dir)
+    }
 }
 
 /// The traces of a directory.
 pub(super) struct Local {
     dir: PathBuf,
+    place: StorePlace,
     pub(super) store: Arc<dyn Store>,
 }
 
@@ -45,7 +66,8 @@ impl Local {
     /// Opens the store of a directory and takes in what programs have written beside it.
     pub(super) fn open(place: &Place) -> Result<Self, Failure> {
         let dir = &place.dir;
-        if !dir.is_dir() {
+        let reads_spool = place.store.is_none();
+        if reads_spool && !dir.is_dir() {
             return Err(Failure::told(format!(
                 "nothing is recorded here: {} does not exist. Run a program that calls \
                  rollout::init() in this directory, or name another one with --dir",
@@ -54,7 +76,8 @@ impl Local {
         }
         let local = Self {
             dir: dir.clone(),
-            store: crate::open_store(dir)?,
+            place: self::place(place.store.clone()),
+            store: place.store()?,
         };
         local.sync()?;
         Ok(local)
@@ -62,12 +85,18 @@ impl Local {
 
     /// Takes in what has been written since.
     pub(super) fn sync(&self) -> Result<(), Failure> {
+        if self.place != StorePlace::Dir {
+            return Ok(());
+        }
         Ok(ingest::sync_once(&self.dir, &self.store)?)
     }
 
-    /// The directory.
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
+    /// Where the traces are, in words.
+    pub(super) fn place(&self) -> String {
+        match &self.place {
+            StorePlace::Dir => self.dir.display().to_string(),
+            place => place.to_string(),
+        }
     }
 
     /// The trace of an id, the beginning of one, or `last`.
@@ -90,12 +119,9 @@ impl Local {
             ..TraceQuery::default()
         };
         let newest = self.store.traces(&query)?.traces.into_iter().next();
-        newest.map(|trace| trace.trace_id).ok_or_else(|| {
-            Failure::told(format!(
-                "no trace is recorded in {} yet",
-                self.dir.display()
-            ))
-        })
+        newest
+            .map(|trace| trace.trace_id)
+            .ok_or_else(|| Failure::told(format!("no trace is recorded in {} yet", self.place())))
     }
 
     /// The one trace, among the newest, whose id begins so.
@@ -117,7 +143,7 @@ impl Local {
         match found.len() {
             0 => Err(Failure::told(format!(
                 "no trace in {} has an id that begins with {start}; `rollout ls` lists them",
-                self.dir.display()
+                self.place()
             ))),
             1 => Ok(found.remove(0)),
             _ => Err(Failure::told(format!(

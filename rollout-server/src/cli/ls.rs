@@ -9,7 +9,7 @@ use super::{
     local::{Local, Place},
 };
 use crate::{
-    query::{Filter, MAX_TRACES, TracePage, TraceQuery},
+    query::{Filter, FilterError, MAX_TRACES, TracePage, TraceQuery},
     terminal,
 };
 
@@ -58,7 +58,7 @@ impl Ls {
             return Ok(());
         }
         if found.traces.is_empty() {
-            let dir = local.dir().display();
+            let dir = local.place();
             if self.filter.is_empty() {
                 writeln!(say, "no trace is recorded in {dir} yet")?;
             } else {
@@ -77,7 +77,15 @@ impl Ls {
 /// The filter that stands on a command line.
 pub(super) fn filter(words: &[String]) -> Result<Filter, Failure> {
     let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
-    Ok(words.join(" ").parse()?)
+    let text = words.join(" ");
+    text.parse().map_err(|error: FilterError| {
+        Failure::told(format!("{error}\n\n{}", indented(&error.under(&text))))
+    })
+}
+
+fn indented(lines: &str) -> String {
+    let lines = lines.lines().map(|line| format!("    {line}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A word of the command line as the filter's language writes it: the shell has taken the
@@ -86,8 +94,46 @@ fn quoted(word: &str) -> String {
     if !word.contains(char::is_whitespace) || word.contains('"') {
         return word.to_owned();
     }
-    match word.split_once(':') {
-        Some((key, value)) if !key.contains(char::is_whitespace) => format!("{key}:\"{value}\""),
-        _ => format!("\"{word}\""),
+    let (minus, rest) = match word.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", word),
+    };
+    let end = rest.find(|c: char| c.is_whitespace() || ":<>=".contains(c));
+    let end = end.unwrap_or(rest.len());
+    let values = rest[end..].trim_start_matches([':', '<', '>', '=']);
+    let name = &rest[..rest.len() - values.len()];
+    if end == 0 || name.len() == end {
+        return format!("{minus}\"{rest}\"");
+    }
+    let values = values.split(',').map(|value| {
+        if value.contains(char::is_whitespace) {
+            format!("\"{value}\"")
+        } else {
+            value.to_owned()
+        }
+    });
+    format!("{minus}{name}{}", values.collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_of_a_shell() {
+        for (word, written) in [
+            ("refund", "refund"),
+            ("a refund", "\"a refund\""),
+            ("-a refund", "-\"a refund\""),
+            ("name:support agent", "name:\"support agent\""),
+            ("-name:support agent", "-name:\"support agent\""),
+            ("tag:a b,c,d e", "tag:\"a b\",c,\"d e\""),
+            ("name:\"support agent\"", "name:\"support agent\""),
+            ("cost>0.05", "cost>0.05"),
+            ("a -> b", "\"a -> b\""),
+            (": it", "\": it\""),
+        ] {
+            assert_eq!(quoted(word), written);
+        }
     }
 }

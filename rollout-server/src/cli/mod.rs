@@ -3,12 +3,15 @@
 mod check;
 mod demo;
 mod diff;
+mod doctor;
 mod drain;
 mod export;
 mod failure;
 mod import;
 mod local;
 mod ls;
+mod prices;
+mod reprice;
 mod run;
 mod runs;
 mod serve;
@@ -46,6 +49,9 @@ enum Command {
     Import(import::Import),
     Check(check::Check),
     Drain(drain::Drain),
+    Doctor(doctor::Doctor),
+    Reprice(reprice::Reprice),
+    Prices(prices::ShowPrices),
 }
 
 /// Runs the command that the process was called with.
@@ -72,6 +78,9 @@ pub fn run() -> ExitCode {
         Command::Import(command) => print(|out, say, _| command.run(out, say)),
         Command::Check(command) => print(|out, say, _| command.run(out, say)),
         Command::Drain(command) => print(|out, say, _| command.run(out, say)),
+        Command::Doctor(command) => print(|out, _, _| command.run(out)),
+        Command::Reprice(command) => print(|out, say, _| command.run(out, say)),
+        Command::Prices(command) => print(|out, _, _| command.run(out)),
     };
     match result {
         Ok(code) => code,

@@ -38,7 +38,7 @@ impl Run {
     pub(super) fn run(&self, out: &mut dyn Write, say: &mut dyn Write) -> Result<(), Failure> {
         let local = Local::open(&self.place)?;
         let unknown = || {
-            let (run, dir) = (&self.id, local.dir().display());
+            let (run, dir) = (&self.id, local.place());
             Failure::told(format!(
                 "no rollout in {dir} belongs to a run {run}; `rollout runs` lists them"
             ))

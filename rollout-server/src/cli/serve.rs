@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     http::ApiKey,
     serve::{ServeOptions, serve},
-    store::Retention,
+    store::{Retention, StorePlace},
 };
 
 /// Take events in, show traces.
@@ -33,6 +33,16 @@ pub(super) struct Serve {
         env = "ROLLOUT_DIR"
     )]
     dir: PathBuf,
+    /// Where the store is: sqlite:PATH, or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE, which any number of servers
+    /// may share (https:// for TLS; ?cluster=NAME, ?ttl_days=N). Else a file in the directory. A password may be in
+    /// CLICKHOUSE_PASSWORD instead.
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "ROLLOUT_STORE",
+        hide_env_values = true
+    )]
+    store: Option<StorePlace>,
     /// A key that callers must have: KEY for everything, ingest=KEY to send only, read=KEY to
     /// read only. May be given several times; in the environment, apart by commas.
     #[arg(
@@ -49,6 +59,10 @@ pub(super) struct Serve {
     /// Remove the oldest traces, but for those that run, when the store takes more than so many MiB.
     #[arg(long, value_name = "MIB", env = "ROLLOUT_SERVE_KEEP_MIB", value_parser = clap::value_parser!(u32).range(1..))]
     keep_mib: Option<u32>,
+    /// Prices of models that go before those of prices.toml in the directory, and before our own. The form is that of
+    /// docs/cost.md.
+    #[arg(long, value_name = "FILE", env = "ROLLOUT_SERVE_PRICES")]
+    prices: Option<PathBuf>,
 }
 
 impl Serve {
@@ -61,7 +75,9 @@ impl Serve {
             let server = serve(ServeOptions {
                 addr: self.addr,
                 dir: self.dir,
+                store: super::local::place(self.store),
                 keys: self.api_keys,
+                prices: self.prices,
                 retention: Retention {
                     max_age: self.keep_days.map(|days| Duration::from_hours(24) * days),
                     max_bytes: self.keep_mib.map(|mib| u64::from(mib) << 20),

@@ -87,7 +87,7 @@ impl Stats {
             return Ok(());
         }
         if chart.total.traces == 0 {
-            let dir = local.dir().display();
+            let dir = local.place();
             if self.filter.is_empty() {
                 writeln!(say, "no trace is recorded in {dir} yet")?;
             } else {

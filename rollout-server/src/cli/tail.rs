@@ -86,7 +86,7 @@ impl Tail {
                 follower.done.insert(trace.trace_id, trace.status);
             }
         }
-        writeln!(say, "following {}", local.dir().display())?;
+        writeln!(say, "following {}", local.place())?;
         loop {
             let began = Instant::now();
             local.sync()?;

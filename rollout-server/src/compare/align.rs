@@ -187,7 +187,11 @@ pub(super) fn rows(a: &[Step], b: &[Step]) -> Vec<Row> {
             differs: Parts::default(),
         };
         match task {
-            Task::Pair { a: left, b: right, moved } => {
+            Task::Pair {
+                a: left,
+                b: right,
+                moved,
+            } => {
                 (row.a, row.b) = (place(left), place(right));
                 row.differs = a.steps[left].differs(&b.steps[right]);
                 row.differs.add(Part::Order, moved);
@@ -214,7 +218,11 @@ fn level(a: &Tree<'_>, b: &Tree<'_>, parents: Option<(usize, usize)>, tasks: &mu
     let right: Vec<usize> = b.children(parents.map(|(_, b)| b)).collect();
     if let ([left], [right], None) = (&*left, &*right, parents) {
         // Two runs are of one program, whatever it is called by now.
-        tasks.push(Task::Pair { a: *left, b: *right, moved: false });
+        tasks.push(Task::Pair {
+            a: *left,
+            b: *right,
+            moved: false,
+        });
         return;
     }
     let items = |tree: &Tree<'_>, children: &[usize]| -> Vec<Item> {
@@ -232,13 +240,25 @@ fn level(a: &Tree<'_>, b: &Tree<'_>, parents: Option<(usize, usize)>, tasks: &mu
     };
     let (mut i, mut j) = (0, 0);
     for (to_i, to_j) in pairs.into_iter().chain([(left.len(), right.len())]) {
-        tasks.extend((i..to_i).filter(|i| !has_moved[*i]).map(|i| Task::OnlyA(left[i])));
+        tasks.extend(
+            (i..to_i)
+                .filter(|i| !has_moved[*i])
+                .map(|i| Task::OnlyA(left[i])),
+        );
         tasks.extend((j..to_j).map(|j| match moved.get(&j) {
-            Some(i) => Task::Pair { a: left[*i], b: right[j], moved: true },
+            Some(i) => Task::Pair {
+                a: left[*i],
+                b: right[j],
+                moved: true,
+            },
             None => Task::OnlyB(right[j]),
         }));
         if to_i < left.len() && to_j < right.len() {
-            tasks.push(Task::Pair { a: left[to_i], b: right[to_j], moved: false });
+            tasks.push(Task::Pair {
+                a: left[to_i],
+                b: right[to_j],
+                moved: false,
+            });
         }
         (i, j) = (to_i + 1, to_j + 1);
     }
@@ -275,7 +295,12 @@ fn moved(a: &[Item], b: &[Item], pairs: &[(usize, usize)]) -> HashMap<usize, usi
 /// Where they part in the order of events: what a step was given counts when it begins, what it returned and how it
 /// ended when all below it is over.
 pub(super) fn first(whole: Parts, rows: &[Row]) -> Option<Divergence> {
-    let at = |row, part| Some(Divergence { row, part: Some(part) });
+    let at = |row, part| {
+        Some(Divergence {
+            row,
+            part: Some(part),
+        })
+    };
     if let Some(part) = whole.first(true) {
         return at(None, part);
     }
@@ -288,7 +313,10 @@ pub(super) fn first(whole: Parts, rows: &[Row]) -> Option<Divergence> {
             }
         }
         if row.a.is_none() || row.b.is_none() {
-            return Some(Divergence { row: Some(index), part: None });
+            return Some(Divergence {
+                row: Some(index),
+                part: None,
+            });
         }
         if let Some(part) = row.differs.first(true) {
             return at(Some(index), part);

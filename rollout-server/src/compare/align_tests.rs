@@ -8,7 +8,13 @@ use super::*;
 use crate::compare::fingerprint;
 
 fn step(depth: u32, name: &str, input: &str, output: &str) -> Step {
-    let of = |text: &str| if text.is_empty() { 0 } else { fingerprint::of(text) };
+    let of = |text: &str| {
+        if text.is_empty() {
+            0
+        } else {
+            fingerprint::of(text)
+        }
+    };
     Step {
         depth,
         key: fingerprint::of(name),
@@ -22,7 +28,10 @@ fn step(depth: u32, name: &str, input: &str, output: &str) -> Step {
 
 /// A tree as lines: indented by its depth, `name(input)=output`.
 fn tree(text: &str) -> Vec<Step> {
-    let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let lines = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty());
     lines
         .map(|line| {
             let indent = line.len() - line.trim_start().len();
@@ -52,14 +61,24 @@ fn told(a: &str, b: &str) -> String {
             (one, other) => one.or(other).unwrap_or_default().to_owned(),
         };
         let indent = " ".repeat(row.depth as usize);
-        format!("{} {indent}{what} {}", row.change().mark(), differs.join(" ")).trim_end().to_owned()
+        format!(
+            "{} {indent}{what} {}",
+            row.change().mark(),
+            differs.join(" ")
+        )
+        .trim_end()
+        .to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn a_call_in_the_middle_of_alike_ones_is_added() {
-    let calls = |range: std::ops::Range<u32>| range.map(|n| format!(" search({n})={n}\n")).collect::<String>();
+    let calls = |range: std::ops::Range<u32>| {
+        range
+            .map(|n| format!(" search({n})={n}\n"))
+            .collect::<String>()
+    };
     let a = format!("root\n{}", calls(0..50));
     let b = format!("root\n{} search(new)=1\n{}", calls(0..25), calls(25..50));
     let rows = rows(&tree(&a), &tree(&b));
@@ -70,9 +89,17 @@ fn a_call_in_the_middle_of_alike_ones_is_added() {
 
 #[test]
 fn a_call_in_the_middle_of_many_alike_ones_is_added() {
-    let calls = |range: std::ops::Range<u32>| range.map(|n| format!(" search({})={n}\n", n % 700)).collect::<String>();
+    let calls = |range: std::ops::Range<u32>| {
+        range
+            .map(|n| format!(" search({})={n}\n", n % 700))
+            .collect::<String>()
+    };
     let a = format!("root\n{}", calls(0..30_000));
-    let b = format!("root\n{} search(new)=1\n{}", calls(0..9_000), calls(9_000..30_000));
+    let b = format!(
+        "root\n{} search(new)=1\n{}",
+        calls(0..9_000),
+        calls(9_000..30_000)
+    );
     let counts = Counts::of(&rows(&tree(&a), &tree(&b)));
     assert_eq!((counts.added, counts.changed, counts.removed), (1, 0, 0));
 }
@@ -89,11 +116,20 @@ fn changes_far_apart_among_alike_steps_are_changes() {
 
 #[test]
 fn a_long_run_of_new_steps_is_added() {
-    let calls = |range: std::ops::Range<u32>| range.map(|n| format!(" search({n})\n")).collect::<String>();
+    let calls =
+        |range: std::ops::Range<u32>| range.map(|n| format!(" search({n})\n")).collect::<String>();
     let a = format!("root\n{} last(a)\n", calls(0..4_000));
-    let b = format!("root\n{}{}{} last(b)\n", calls(0..2_000), calls(10_000..13_000), calls(2_000..4_000));
+    let b = format!(
+        "root\n{}{}{} last(b)\n",
+        calls(0..2_000),
+        calls(10_000..13_000),
+        calls(2_000..4_000)
+    );
     let counts = Counts::of(&rows(&tree(&a), &tree(&b)));
-    assert_eq!((counts.added, counts.changed, counts.removed), (3_000, 1, 0));
+    assert_eq!(
+        (counts.added, counts.changed, counts.removed),
+        (3_000, 1, 0)
+    );
 }
 
 #[test]
@@ -158,11 +194,23 @@ fn the_first_divergence_is_the_first_in_time() {
         first(Parts::default(), &rows).map(|first| (first.row, first.part))
     };
     // What the agent returned differs because of what its tool did.
-    let (a, b) = ("agent(q)=a\n tool(1)=x\n chat(x)=y", "agent(q)=b\n tool(1)=z\n chat(z)=w");
+    let (a, b) = (
+        "agent(q)=a\n tool(1)=x\n chat(x)=y",
+        "agent(q)=b\n tool(1)=z\n chat(z)=w",
+    );
     assert_eq!(first(a, b), Some((Some(1), Some(Part::Output))));
-    assert_eq!(first("agent(q)=a\n tool", "agent(p)=b\n tool"), Some((Some(0), Some(Part::Input))));
-    assert_eq!(first("agent(q)=a\n tool", "agent(q)=b\n tool"), Some((Some(0), Some(Part::Output))));
-    assert_eq!(first("agent\n tool\n b", "agent\n tool\n c\n b"), Some((Some(2), None)));
+    assert_eq!(
+        first("agent(q)=a\n tool", "agent(p)=b\n tool"),
+        Some((Some(0), Some(Part::Input)))
+    );
+    assert_eq!(
+        first("agent(q)=a\n tool", "agent(q)=b\n tool"),
+        Some((Some(0), Some(Part::Output)))
+    );
+    assert_eq!(
+        first("agent\n tool\n b", "agent\n tool\n c\n b"),
+        Some((Some(2), None))
+    );
     assert_eq!(first(a, a), None);
 }
 
@@ -173,7 +221,10 @@ fn deep_chains_need_no_stack() {
         steps.chain([step(100_000, last, "", "")]).collect()
     };
     let counts = Counts::of(&rows(&chain("a"), &chain("b")));
-    assert_eq!((counts.unchanged, counts.removed, counts.added), (100_000, 1, 1));
+    assert_eq!(
+        (counts.unchanged, counts.removed, counts.added),
+        (100_000, 1, 1)
+    );
 }
 
 #[test]
@@ -181,29 +232,37 @@ fn lists_that_have_nothing_in_common_take_no_time_in_squares() {
     const COUNT: u32 = 40_000;
     let flat = |names: u32, salt: &str| -> Vec<Step> {
         let root = step(0, "root", "", "");
-        let steps = (0..COUNT).map(|n| step(1, &format!("t{}", n % names), &format!("{salt}{n}"), ""));
+        let steps =
+            (0..COUNT).map(|n| step(1, &format!("t{}", n % names), &format!("{salt}{n}"), ""));
         std::iter::once(root).chain(steps).collect()
     };
     for names in [1, 1_000, 20_000] {
         let rows = rows(&flat(names, "a"), &flat(names, "b"));
         let counts = Counts::of(&rows);
-        assert_eq!((counts.changed, counts.unchanged), (u64::from(COUNT), 1), "{names}");
+        assert_eq!(
+            (counts.changed, counts.unchanged),
+            (u64::from(COUNT), 1),
+            "{names}"
+        );
     }
 }
 
 fn any_tree() -> impl Strategy<Value = Vec<Step>> {
     vec((0_u32..4, 0_usize..3, 0_usize..4, 0_usize..3), 0..40).prop_map(|nodes| {
         let mut above = 0;
-        let nodes = nodes.into_iter().enumerate().map(|(at, (depth, name, input, output))| {
-            let depth = if at == 0 { 0 } else { depth.min(above + 1) };
-            above = depth;
-            step(
-                depth,
-                ["chat", "search", "step"][name],
-                ["", "a", "b", "c"][input],
-                ["", "x", "y"][output],
-            )
-        });
+        let nodes = nodes
+            .into_iter()
+            .enumerate()
+            .map(|(at, (depth, name, input, output))| {
+                let depth = if at == 0 { 0 } else { depth.min(above + 1) };
+                above = depth;
+                step(
+                    depth,
+                    ["chat", "search", "step"][name],
+                    ["", "a", "b", "c"][input],
+                    ["", "x", "y"][output],
+                )
+            });
         nodes.collect()
     })
 }

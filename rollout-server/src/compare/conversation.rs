@@ -69,13 +69,19 @@ impl Told {
 /// What a message says, in lines.
 fn words(parts: Vec<Part>) -> String {
     let words = parts.into_iter().map(|part| match part {
-        Part::Text(text) if text.starts_with(['{', '[']) && is_json(&text) => canonical::json(&text),
+        Part::Text(text) if text.starts_with(['{', '[']) && is_json(&text) => {
+            canonical::json(&text)
+        }
         Part::Text(text) => text,
         Part::Reasoning(text) => format!("(reasoning) {text}"),
-        Part::Call { name, arguments, .. } if is_json(&arguments) => {
+        Part::Call {
+            name, arguments, ..
+        } if is_json(&arguments) => {
             format!("{name}({})", canonical::json(&arguments))
         }
-        Part::Call { name, arguments, .. } => format!("{name}({arguments})"),
+        Part::Call {
+            name, arguments, ..
+        } => format!("{name}({arguments})"),
         Part::Other(json) => canonical::json(&json),
     });
     words.collect::<Vec<_>>().join("\n")
@@ -89,14 +95,21 @@ fn is_json(text: &str) -> bool {
 /// conversation shows.
 pub(super) fn of(a: &str, b: &str) -> Option<Vec<Turn>> {
     let turns = between(&Told::chat(Chat::read(a)?), &Told::chat(Chat::read(b)?));
-    turns.iter().any(|turn| turn.change != Change::Unchanged).then_some(turns)
+    turns
+        .iter()
+        .any(|turn| turn.change != Change::Unchanged)
+        .then_some(turns)
 }
 
 /// The messages of a captured conversation that only one of two has; `None` where the value is none.
 pub(super) fn only(side: Side, text: &str) -> Option<Vec<Turn>> {
     let told = Told::chat(Chat::read(text)?);
     let turns = told.iter().take(COMPARED).map(|told| Turn {
-        change: if side == Side::A { Change::Removed } else { Change::Added },
+        change: if side == Side::A {
+            Change::Removed
+        } else {
+            Change::Added
+        },
         role: told.role.clone(),
         messages: 1,
         diff: TextDiff::only(side, &told.text),
@@ -111,7 +124,11 @@ pub(super) fn messages(a: &[MessageRow], b: &[MessageRow]) -> Vec<Turn> {
 }
 
 fn between(a: &[Told], b: &[Told]) -> Vec<Turn> {
-    let alike = a.iter().zip(b).take_while(|(a, b)| a.mark == b.mark).count();
+    let alike = a
+        .iter()
+        .zip(b)
+        .take_while(|(a, b)| a.mark == b.mark)
+        .count();
     let mut turns = Vec::new();
     same(&mut turns, &a[..alike]);
     let (a, b) = (&a[alike..], &b[alike..]);
@@ -154,9 +171,17 @@ fn replaced(turns: &mut Vec<Turn>, a: &[Told], b: &[Told]) {
             turns.extend(rest.by_ref().take(at).map(removed));
             rest.next();
             let left = &a[a.len() - rest.len() - 1];
-            turns.push(one(Change::Changed, right, TextDiff::of(&left.text, &right.text)));
+            turns.push(one(
+                Change::Changed,
+                right,
+                TextDiff::of(&left.text, &right.text),
+            ));
         } else {
-            turns.push(one(Change::Added, right, TextDiff::only(Side::B, &right.text)));
+            turns.push(one(
+                Change::Added,
+                right,
+                TextDiff::only(Side::B, &right.text),
+            ));
         }
     }
     turns.extend(rest.map(removed));

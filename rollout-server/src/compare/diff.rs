@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::{
     Comparison, Part, Parts, Row, canonical,
     conversation::{self},
-    step, volatile,
+    step,
     text::{Side, TextDiff},
+    volatile,
 };
 use crate::{
     query::{Failure, SpanDetail},
@@ -63,7 +64,11 @@ pub enum Form {
 impl Comparison {
     /// What differs of a row, or (`None`) of the traces as a whole; `None` where there is no such row, or its span has
     /// gone meanwhile.
-    pub fn diff(&self, store: &dyn Store, row: Option<usize>) -> Result<Option<StepDiff>, StoreError> {
+    pub fn diff(
+        &self,
+        store: &dyn Store,
+        row: Option<usize>,
+    ) -> Result<Option<StepDiff>, StoreError> {
         let Some(row) = row else {
             return Ok(Some(self.whole_diff()));
         };
@@ -98,7 +103,11 @@ impl Comparison {
             let shown = [Part::Input, Part::Prompt, Part::Output, Part::Error];
             for part in shown {
                 if let Some(value) = only.and_then(|span| told(span, part)) {
-                    let (left, right) = if a.is_some() { (Some(&*value), None) } else { (None, Some(&*value)) };
+                    let (left, right) = if a.is_some() {
+                        (Some(&*value), None)
+                    } else {
+                        (None, Some(&*value))
+                    };
                     parts.push(PartDiff::of(part, left, right));
                 }
             }
@@ -112,14 +121,23 @@ impl Comparison {
         let parts = Parts::iter(self.whole).map(|part| {
             if part == Part::Messages {
                 let turns = conversation::messages(&a.messages, &b.messages);
-                return PartDiff { part, form: Form::Conversation { turns } };
+                return PartDiff {
+                    part,
+                    form: Form::Conversation { turns },
+                };
             }
             let (left, right) = match part {
                 Part::Input => (raw(&a.input), raw(&b.input)),
                 Part::Output => (raw(&a.output), raw(&b.output)),
-                Part::Name => (text(a.summary.name.as_deref()), text(b.summary.name.as_deref())),
+                Part::Name => (
+                    text(a.summary.name.as_deref()),
+                    text(b.summary.name.as_deref()),
+                ),
                 Part::Status => (text(Some(&a.summary.status)), text(Some(&b.summary.status))),
-                _ => (failure(a.summary.error.as_ref()), failure(b.summary.error.as_ref())),
+                _ => (
+                    failure(a.summary.error.as_ref()),
+                    failure(b.summary.error.as_ref()),
+                ),
             };
             PartDiff::of(part, left.as_deref(), right.as_deref())
         });
@@ -157,7 +175,13 @@ fn lines(a: Option<&str>, b: Option<&str>) -> TextDiff {
         (Some(a), Some(b)) => {
             let is_text = |value| matches!(Json::read(value), Json::Text(_));
             let same_kind = is_text(a) == is_text(b);
-            let lay = |value| if same_kind { canonical::lines(value) } else { canonical::json(value) };
+            let lay = |value| {
+                if same_kind {
+                    canonical::lines(value)
+                } else {
+                    canonical::json(value)
+                }
+            };
             TextDiff::of(&lay(a), &lay(b))
         }
         (Some(a), None) => TextDiff::only(Side::A, &canonical::lines(a)),
@@ -176,12 +200,17 @@ fn told(span: &SpanDetail, part: Part) -> Option<String> {
             (one, other) => text(other.as_deref().or(one.as_deref())),
         },
         Part::Input => span.input.as_ref().map(|input| input.as_str().to_owned()),
-        Part::Prompt => span.attributes.get(PROMPT).map(|prompt| prompt.as_str().to_owned()),
+        Part::Prompt => span
+            .attributes
+            .get(PROMPT)
+            .map(|prompt| prompt.as_str().to_owned()),
         Part::Attributes => {
             let counting = |name: &String| name != PROMPT && !volatile::is_attribute(name);
             let attributes = span.attributes.iter().filter(|(name, _)| counting(name));
             let attributes: BTreeMap<_, _> = attributes.collect();
-            (!attributes.is_empty()).then(|| serde_json::to_string(&attributes).ok()).flatten()
+            (!attributes.is_empty())
+                .then(|| serde_json::to_string(&attributes).ok())
+                .flatten()
         }
         Part::Output => step::output(span),
         Part::Status => text(Some(&row.status)),
@@ -198,7 +227,10 @@ fn text(text: Option<&str>) -> Option<String> {
 fn failure(failure: Option<&Failure>) -> Option<String> {
     let failure = failure?;
     let kind = failure.kind.iter().cloned();
-    let causes = failure.chain.iter().map(|cause| format!("caused by {cause}"));
+    let causes = failure
+        .chain
+        .iter()
+        .map(|cause| format!("caused by {cause}"));
     let lines: Vec<_> = kind.chain(failure.message.clone()).chain(causes).collect();
     text(Some(&lines.join("\n")))
 }

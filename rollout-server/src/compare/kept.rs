@@ -44,7 +44,10 @@ impl Entry {
             return Ok(false);
         }
         for (asked, known) in [(&self.asked.0, a), (&self.asked.1, b)] {
-            if store.trace(asked)?.is_none_or(|trace| trace.summary != *known) {
+            if store
+                .trace(asked)?
+                .is_none_or(|trace| trace.summary != *known)
+            {
                 return Ok(false);
             }
         }
@@ -87,7 +90,9 @@ impl Kept {
 
     fn take(&self, a: &str, b: &str) -> Option<Entry> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = entries.iter().position(|entry| entry.asked.0 == a && entry.asked.1 == b)?;
+        let at = entries
+            .iter()
+            .position(|entry| entry.asked.0 == a && entry.asked.1 == b)?;
         entries.remove(at)
     }
 

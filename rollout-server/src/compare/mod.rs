@@ -102,9 +102,14 @@ impl Comparison {
         let mut found = Vec::new();
         let mut above: Vec<usize> = Vec::new();
         for (index, row) in self.rows.iter().enumerate() {
-            while above.pop_if(|above| self.rows[*above].depth >= row.depth).is_some() {}
+            while above
+                .pop_if(|above| self.rows[*above].depth >= row.depth)
+                .is_some()
+            {}
             if row.change() != Change::Unchanged {
-                let from = above.iter().position(|above| found.binary_search(above).is_err());
+                let from = above
+                    .iter()
+                    .position(|above| found.binary_search(above).is_err());
                 found.extend(from.into_iter().flat_map(|from| above[from..].to_vec()));
                 found.push(index);
             }

@@ -167,11 +167,22 @@ impl Comparison {
             .iter()
             .filter_map(|number| Some((*number, self.rows.get(*number)?)))
             .collect();
-        let mut a = Spans::read(store, &self.a.summary.trace_id, rows.iter().filter_map(|(_, row)| row.a))?;
-        let mut b = Spans::read(store, &self.b.summary.trace_id, rows.iter().filter_map(|(_, row)| row.b))?;
+        let mut a = Spans::read(
+            store,
+            &self.a.summary.trace_id,
+            rows.iter().filter_map(|(_, row)| row.a),
+        )?;
+        let mut b = Spans::read(
+            store,
+            &self.b.summary.trace_id,
+            rows.iter().filter_map(|(_, row)| row.b),
+        )?;
         let rows = rows.into_iter().map(|(number, row)| {
             let (a, b) = (a.take(row.a), b.take(row.b));
-            let delta = a.as_ref().zip(b.as_ref()).map(|(a, b)| Delta::between(&Totals::of_span(a), &Totals::of_span(b)));
+            let delta = a
+                .as_ref()
+                .zip(b.as_ref())
+                .map(|(a, b)| Delta::between(&Totals::of_span(a), &Totals::of_span(b)));
             ReportRow {
                 row: number,
                 depth: row.depth,
@@ -194,7 +205,9 @@ impl Comparison {
         for (trace_id, side) in sides {
             let mut offset = 0;
             loop {
-                let page = store.spans(trace_id, offset, MAX_SPANS)?.unwrap_or_default();
+                let page = store
+                    .spans(trace_id, offset, MAX_SPANS)?
+                    .unwrap_or_default();
                 if let Some(at) = page.spans.iter().position(|span| span.span_id == span_id) {
                     let place = u32::try_from(offset + at as u64).ok();
                     return Ok(self.rows.iter().position(|row| side(row) == place));
@@ -214,17 +227,27 @@ struct Spans(std::collections::HashMap<u32, SpanRow>);
 
 impl Spans {
     /// Reads them, neighbours together.
-    fn read(store: &dyn Store, trace_id: &str, places: impl Iterator<Item = u32>) -> Result<Self, StoreError> {
+    fn read(
+        store: &dyn Store,
+        trace_id: &str,
+        places: impl Iterator<Item = u32>,
+    ) -> Result<Self, StoreError> {
         let mut places: Vec<u32> = places.collect();
         places.sort_unstable();
         let mut spans = std::collections::HashMap::with_capacity(places.len());
         let mut rest = &*places;
         while let Some(first) = rest.first() {
             // A few that nobody asked for cost less than another question.
-            let near = rest.windows(2).take_while(|pair| pair[1] - pair[0] <= 16).count() + 1;
+            let near = rest
+                .windows(2)
+                .take_while(|pair| pair[1] - pair[0] <= 16)
+                .count()
+                + 1;
             let last = rest[near - 1];
             let (from, limit) = (u64::from(*first), u64::from(last - first) + 1);
-            let page = store.spans(trace_id, from, limit.min(MAX_SPANS))?.unwrap_or_default();
+            let page = store
+                .spans(trace_id, from, limit.min(MAX_SPANS))?
+                .unwrap_or_default();
             let read = page.spans.len() as u32;
             spans.extend((*first..).zip(page.spans));
             let until = first.saturating_add(read.max(1));

@@ -38,7 +38,13 @@ pub(super) fn pairs(a: &[Item], b: &[Item]) -> Vec<(usize, usize)> {
     let turned = (a.len(), a) > (b.len(), b);
     let (a, b) = if turned { (b, a) } else { (a, b) };
     let mut found = Vec::with_capacity(a.len().min(b.len()));
-    stretch(&Lists { a, b }, (0, a.len()), (0, b.len()), &LOOKS, &mut found);
+    stretch(
+        &Lists { a, b },
+        (0, a.len()),
+        (0, b.len()),
+        &LOOKS,
+        &mut found,
+    );
     if turned {
         for pair in &mut found {
             *pair = (pair.1, pair.0);
@@ -110,7 +116,9 @@ fn windows(
         let pairs = best(&lists.a[a..to_a], &lists.b[b..to_b]);
         let is_last = to_a == a_end && to_b == b_end;
         // What is near the end of the window might be aligned better by what lies behind it.
-        let later = pairs.iter().position(|(i, j)| !is_last && (*i >= HALF || *j >= HALF));
+        let later = pairs
+            .iter()
+            .position(|(i, j)| !is_last && (*i >= HALF || *j >= HALF));
         let kept = &pairs[..later.unwrap_or(pairs.len())];
         found.extend(kept.iter().map(|(i, j)| (a + i, b + j)));
         match later {
@@ -140,7 +148,11 @@ fn best(a: &[Item], b: &[Item]) -> Vec<(usize, usize)> {
             let at = i * width + j;
             let apart = reached[at + width].max(reached[at + 1]);
             let score = score(&a[i], &b[j]);
-            let together = if score > 0 { reached[at + width + 1] + score } else { 0 };
+            let together = if score > 0 {
+                reached[at + width + 1] + score
+            } else {
+                0
+            };
             reached[at] = apart.max(together);
         }
     }
@@ -173,7 +185,9 @@ fn anchors(a: &[Item], b: &[Item], look: Look) -> Vec<(usize, usize)> {
         }
     }
     // Nothing captured is nothing in common.
-    let alike = places.into_iter().filter(|(kind, (left, right))| *kind != 0 && left.len() == right.len());
+    let alike = places
+        .into_iter()
+        .filter(|(kind, (left, right))| *kind != 0 && left.len() == right.len());
     let pairs = alike.flat_map(|(_, (left, right))| left.into_iter().zip(right));
     let mut candidates: Vec<_> = pairs.collect();
     candidates.sort_unstable();

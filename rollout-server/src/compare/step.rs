@@ -66,7 +66,8 @@ impl Step {
             _ => name.to_owned(),
         };
         let attributes = span.attributes.iter();
-        let attributes = attributes.filter(|(name, _)| *name != PROMPT && !volatile::is_attribute(name));
+        let attributes =
+            attributes.filter(|(name, _)| *name != PROMPT && !volatile::is_attribute(name));
         let attributes = attributes.fold(0_u64, |sum, (name, value)| {
             sum.wrapping_add(fingerprint::member(name, value.as_str()))
         });
@@ -75,8 +76,14 @@ impl Step {
             key: fingerprint::of(&(&row.kind, &called)),
             name: fingerprint::of(&called),
             model: fingerprint::of(&(&row.model, &row.provider)),
-            input: span.input.as_ref().map_or(0, |input| fingerprint::json(input.as_str())),
-            prompt: span.attributes.get(PROMPT).map_or(0, |prompt| fingerprint::json(prompt.as_str())),
+            input: span
+                .input
+                .as_ref()
+                .map_or(0, |input| fingerprint::json(input.as_str())),
+            prompt: span
+                .attributes
+                .get(PROMPT)
+                .map_or(0, |prompt| fingerprint::json(prompt.as_str())),
             attributes,
             messages: 0,
             output: output(span).map_or(0, |output| fingerprint::json(&output)),
@@ -89,9 +96,19 @@ impl Step {
         let summary = &trace.summary;
         Self {
             name: fingerprint::of(&summary.name),
-            input: trace.input.as_ref().map_or(0, |input| fingerprint::json(input.as_str())),
-            output: trace.output.as_ref().map_or(0, |output| fingerprint::json(output.as_str())),
-            messages: trace.messages.iter().map(message).fold(0, |all, said| fingerprint::of(&(all, said))),
+            input: trace
+                .input
+                .as_ref()
+                .map_or(0, |input| fingerprint::json(input.as_str())),
+            output: trace
+                .output
+                .as_ref()
+                .map_or(0, |output| fingerprint::json(output.as_str())),
+            messages: trace
+                .messages
+                .iter()
+                .map(message)
+                .fold(0, |all, said| fingerprint::of(&(all, said))),
             status: fingerprint::of(&summary.status),
             error: error(summary.error.as_ref()),
             ..Self::default()
@@ -123,7 +140,15 @@ impl Step {
         let own = Self { depth: 0, ..*self };
         let (subtrees, shapes): (Vec<u64>, Vec<u64>) = below.iter().copied().unzip();
         let mine = [
-            own.key, own.name, own.model, own.input, own.prompt, own.attributes, own.output, own.status, own.error,
+            own.key,
+            own.name,
+            own.model,
+            own.input,
+            own.prompt,
+            own.attributes,
+            own.output,
+            own.status,
+            own.error,
         ];
         let given = match (self.input, self.prompt) {
             (0, 0) => 0,
@@ -141,22 +166,35 @@ impl Step {
 /// What a span returned, as JSON. Of a stream of texts it is the text: where it was cut into chunks is chance.
 pub(super) fn output(span: &SpanDetail) -> Option<String> {
     let output = span.output.as_ref()?.as_str();
-    let text = span.attributes.contains_key(ITEM_COUNT).then(|| streamed(output)).flatten();
+    let text = span
+        .attributes
+        .contains_key(ITEM_COUNT)
+        .then(|| streamed(output))
+        .flatten();
     let text = text.and_then(|text| serde_json::to_string(&text).ok());
     Some(text.unwrap_or_else(|| output.to_owned()))
 }
 
 fn error(error: Option<&Failure>) -> u64 {
-    error.map_or(0, |error| fingerprint::of(&(&error.kind, &error.message, &error.chain)))
+    error.map_or(0, |error| {
+        fingerprint::of(&(&error.kind, &error.message, &error.chain))
+    })
 }
 
 /// Of who said what.
 fn message(message: &MessageRow) -> u64 {
-    let content = message.content.as_ref().map_or(0, |content| fingerprint::json(content.as_str()));
+    let content = message
+        .content
+        .as_ref()
+        .map_or(0, |content| fingerprint::json(content.as_str()));
     fingerprint::of(&(&message.role, content))
 }
 
 /// What one message says, in lines.
 pub(super) fn content(message: &MessageRow) -> Vec<Said> {
-    message.content.as_ref().map(|content| Chat::content(content.as_str())).unwrap_or_default()
+    message
+        .content
+        .as_ref()
+        .map(|content| Chat::content(content.as_str()))
+        .unwrap_or_default()
 }

@@ -80,7 +80,10 @@ pub struct Line {
 impl Line {
     /// Its words.
     pub fn text(&self) -> String {
-        self.pieces.iter().map(|(_, piece)| piece.as_str()).collect()
+        self.pieces
+            .iter()
+            .map(|(_, piece)| piece.as_str())
+            .collect()
     }
 }
 
@@ -95,7 +98,10 @@ impl TextDiff {
         let (before, after) = (alike.saturating_sub(AROUND), ends.saturating_sub(AROUND));
         let middle = |lines: &[&'_ str]| -> (usize, usize) {
             let end = lines.len() - after;
-            (end.min(before + COMPARED), end.saturating_sub(before + COMPARED))
+            (
+                end.min(before + COMPARED),
+                end.saturating_sub(before + COMPARED),
+            )
         };
         let ((a_end, a_cut), (b_end, b_cut)) = (middle(&a), middle(&b));
         let mut diff = Self::between(&a[before..a_end], &b[before..b_end], before);
@@ -122,13 +128,18 @@ impl TextDiff {
                 let lines = match op {
                     DiffOp::Equal { .. } => both(left, right, a, before),
                     DiffOp::Replace { .. } => {
-                        let (marked_a, marked_b) = words::marked(&a[left.clone()], &b[right.clone()]);
+                        let (marked_a, marked_b) =
+                            words::marked(&a[left.clone()], &b[right.clone()]);
                         let mut lines = side(Side::A, left, marked_a, before);
                         lines.extend(side(Side::B, right, marked_b, before));
                         lines
                     }
-                    DiffOp::Delete { .. } => side(Side::A, left.clone(), words::plain(&a[left]), before),
-                    DiffOp::Insert { .. } => side(Side::B, right.clone(), words::plain(&b[right]), before),
+                    DiffOp::Delete { .. } => {
+                        side(Side::A, left.clone(), words::plain(&a[left]), before)
+                    }
+                    DiffOp::Insert { .. } => {
+                        side(Side::B, right.clone(), words::plain(&b[right]), before)
+                    }
                 };
                 let room = SHOWN.saturating_sub(shown);
                 found.left_out += lines.len().saturating_sub(room);
@@ -163,7 +174,12 @@ fn both(left: Range<usize>, right: Range<usize>, a: &[&str], before: usize) -> V
 }
 
 /// Lines that one has.
-fn side(side: Side, range: Range<usize>, pieces: Vec<Vec<(bool, String)>>, before: usize) -> Vec<Line> {
+fn side(
+    side: Side,
+    range: Range<usize>,
+    pieces: Vec<Vec<(bool, String)>>,
+    before: usize,
+) -> Vec<Line> {
     let lines = range.zip(pieces).map(|(at, pieces)| Line {
         side,
         a: (side == Side::A).then_some(before + at + 1),
@@ -275,7 +291,11 @@ mod tests {
 
     #[test]
     fn a_diff_is_bounded() {
-        let text = |word: &str| (0..30_000).map(|n| format!("\n{word} {n}")).collect::<String>();
+        let text = |word: &str| {
+            (0..30_000)
+                .map(|n| format!("\n{word} {n}"))
+                .collect::<String>()
+        };
         let diff = TextDiff::of(&text("a"), &text("b"));
         let shown: usize = diff.hunks.iter().map(|hunk| hunk.lines.len()).sum();
         assert_eq!(shown, SHOWN);

@@ -25,8 +25,19 @@ pub(super) const IDS: [&str; 10] = [
 
 /// How ids begin that providers make.
 pub(super) const PREFIXES: [&str; 13] = [
-    "call_", "chatcmpl-", "cmpl-", "fc_", "gen-", "msg_", "req_", "resp_", "rs_", "run_",
-    "srvtoolu_", "thread_", "toolu_",
+    "call_",
+    "chatcmpl-",
+    "cmpl-",
+    "fc_",
+    "gen-",
+    "msg_",
+    "req_",
+    "resp_",
+    "rs_",
+    "run_",
+    "srvtoolu_",
+    "thread_",
+    "toolu_",
 ];
 
 /// Members that hold the moment of an exchange.
@@ -107,14 +118,13 @@ fn is_made(id: &str) -> bool {
     let is_uuid = || {
         let lengths = [8, 4, 4, 4, 12];
         let mut groups = id.split('-');
-        lengths
-            .iter()
-            .all(|length| groups.next().is_some_and(|group| group.len() == *length && hex(group)))
-            && groups.next().is_none()
+        lengths.iter().all(|length| {
+            groups
+                .next()
+                .is_some_and(|group| group.len() == *length && hex(group))
+        }) && groups.next().is_none()
     };
-    PREFIXES.iter().any(|prefix| id.starts_with(prefix))
-        || (id.len() >= 16 && hex(id))
-        || is_uuid()
+    PREFIXES.iter().any(|prefix| id.starts_with(prefix)) || (id.len() >= 16 && hex(id)) || is_uuid()
 }
 
 /// Whether a value is a moment: seconds or smaller since 1970, or text as RFC 3339 has it.
@@ -122,7 +132,8 @@ fn is_moment(text: &str, is_string: bool) -> bool {
     if is_string {
         return text.len() >= 19 && text.parse::<jiff::Timestamp>().is_ok();
     }
-    text.parse::<f64>().is_ok_and(|number| (1e9..1e19).contains(&number))
+    text.parse::<f64>()
+        .is_ok_and(|number| (1e9..1e19).contains(&number))
 }
 
 #[cfg(test)]
@@ -140,7 +151,12 @@ mod tests {
         for (name, text) in made {
             assert_eq!(stands_for(name, text, true), Some("‹id›"), "{name} {text}");
         }
-        for (name, text) in [("id", "A-1"), ("order_id", "call_1"), ("id", "123e4567-e89b"), ("call", "call_1")] {
+        for (name, text) in [
+            ("id", "A-1"),
+            ("order_id", "call_1"),
+            ("id", "123e4567-e89b"),
+            ("call", "call_1"),
+        ] {
             assert_eq!(stands_for(name, text, true), None, "{name} {text}");
         }
     }
@@ -152,7 +168,11 @@ mod tests {
             ("created_at", "2026-11-27T00:00:00Z", true),
             ("timestamp", "1764201600.25", false),
         ] {
-            assert_eq!(stands_for(name, text, is_string), Some("‹time›"), "{name} {text}");
+            assert_eq!(
+                stands_for(name, text, is_string),
+                Some("‹time›"),
+                "{name} {text}"
+            );
         }
         for (name, text, is_string) in [
             ("created", "7", false),

@@ -26,10 +26,18 @@ pub(super) fn marked(a: &[&str], b: &[&str]) -> (Lines, Lines) {
     let mut marks = (vec![true; left.len()], vec![true; right.len()]);
     let mut alike = 0;
     for op in similar::capture_diff_slices(Algorithm::Myers, &left, &right) {
-        if let DiffOp::Equal { old_index, new_index, len } = op {
+        if let DiffOp::Equal {
+            old_index,
+            new_index,
+            len,
+        } = op
+        {
             marks.0[old_index..old_index + len].fill(false);
             marks.1[new_index..new_index + len].fill(false);
-            alike += left[old_index..old_index + len].iter().filter(|word| is_word(word)).count();
+            alike += left[old_index..old_index + len]
+                .iter()
+                .filter(|word| is_word(word))
+                .count();
         }
     }
     let count = |words: &[&str]| words.iter().filter(|word| is_word(word)).count();
@@ -119,7 +127,10 @@ mod tests {
     fn punctuation_is_no_part_of_a_word() {
         assert_eq!(
             told(
-                &["\"state\": \"delayed\",", "\"steps\": [\"packed\", \"in Leipzig\"]"],
+                &[
+                    "\"state\": \"delayed\",",
+                    "\"steps\": [\"packed\", \"in Leipzig\"]"
+                ],
                 &["\"state\": \"lost\",", "\"steps\": [\"packed\"]"],
             ),
             [
@@ -139,11 +150,17 @@ mod tests {
 
     #[test]
     fn what_has_nothing_in_common_is_not_marked() {
-        assert_eq!(told(&["a, b, c, d, e"], &["v, w, x, y, z"]), ["a, b, c, d, e", "v, w, x, y, z"]);
+        assert_eq!(
+            told(&["a, b, c, d, e"], &["v, w, x, y, z"]),
+            ["a, b, c, d, e", "v, w, x, y, z"]
+        );
     }
 
     #[test]
     fn scripts_without_blanks_are_compared_by_letters() {
-        assert_eq!(told(&["订单已经延迟"], &["订单已经丢失"]), ["订单已经[延迟]", "订单已经[丢失]"]);
+        assert_eq!(
+            told(&["订单已经延迟"], &["订单已经丢失"]),
+            ["订单已经[延迟]", "订单已经[丢失]"]
+        );
     }
 }

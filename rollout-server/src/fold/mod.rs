@@ -4,6 +4,7 @@
 //! store lays the patches of all events over each other; see [`Patch::at`] for which wins.
 
 mod attributes;
+mod cost;
 mod run;
 mod span;
 mod state;
@@ -20,6 +21,7 @@ pub(crate) use attributes::{
     BRANCH, CODE, DROPPED, ERROR_CHAIN, ERROR_MESSAGE, INTERRUPTED, LINK, METADATA, Member,
     NANOSECONDS, REPEATED, TRACE_METADATA, TRACE_TAGS, TRUNCATED, read,
 };
+pub(crate) use cost::{Cost, PricedCall};
 use run::RunPatch;
 pub(crate) use run::{INTRA_INDEX, RunState, Score, TURN_INDEX};
 pub(crate) use span::{SpanState, Tally};

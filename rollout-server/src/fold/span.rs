@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use rollout_core::event::Usage;
 
+use crate::prices::Prices;
+
 use super::{
-    SpanPatch,
+    Cost, PricedCall, SpanPatch,
     state::{LifeState, Members, Said, say, set},
 };
 
@@ -21,6 +23,7 @@ pub(crate) struct SpanState<'a> {
     pub(crate) provider: Option<Cow<'a, str>>,
     pub(crate) model: Option<Cow<'a, str>>,
     pub(crate) usage: Usage,
+    pub(crate) cost: Cost,
     /// When the newest of the facts, and of the usage, was said.
     pub(crate) facts_at: i64,
     pub(crate) usage_at: i64,
@@ -68,19 +71,32 @@ impl<'a> SpanState<'a> {
         }
     }
 
+    /// Finds out what it cost, as far as that is known by now.
+    pub(crate) fn price(&mut self, prices: &Prices) {
+        self.cost = PricedCall {
+            kind: self.kind.as_deref(),
+            provider: self.provider.as_deref(),
+            model: self.model.as_deref(),
+            started_at: self.life.started_at,
+            usage: &self.usage,
+        }
+        .cost(prices);
+    }
+
     /// What the span adds to its trace's sums.
     pub(crate) fn tally(&self) -> Tally {
-        Tally {
+        let mut tally = Tally {
             spans: 1,
             errors: i64::from(self.life.failed()),
             open: i64::from(self.life.ended_at.is_none()),
-            // What an agent reports is the sum over the calls below it.
-            usage: if self.kind.as_deref() == Some("agent") {
-                Usage::default()
-            } else {
-                self.usage.clone()
-            },
+            ..Tally::default()
+        };
+        // What an agent reports is the sum over the calls below it.
+        if self.kind.as_deref() != Some(AGENT) {
+            tally.usage = self.usage.clone();
+            tally.costs(self.cost);
         }
+        tally
     }
 }
 
@@ -90,15 +106,39 @@ pub(crate) struct Tally {
     pub(crate) spans: i64,
     pub(crate) errors: i64,
     pub(crate) open: i64,
+    /// With what the calls cost, reported or priced.
     pub(crate) usage: Usage,
+    /// Model calls whose cost was reported, those that have a price, and those that have none.
+    pub(crate) reported: i64,
+    pub(crate) priced: i64,
+    pub(crate) unpriced: i64,
 }
 
+/// The type of a span whose usage is that of the calls below it.
+pub(super) const AGENT: &str = "agent";
+
 impl Tally {
+    /// Counts a call that cost so much.
+    fn costs(&mut self, cost: Cost) {
+        match cost {
+            Cost::None => {}
+            Cost::Reported => self.reported = 1,
+            Cost::Priced(usd) => {
+                self.usage.cost_usd = Some(usd);
+                self.priced = 1;
+            }
+            Cost::Unpriced => self.unpriced = 1,
+        }
+    }
+
     /// Puts the tally of a span in the place of the one that it had before.
     pub(crate) fn replace(&mut self, before: &Self, now: &Self) {
         self.spans += now.spans - before.spans;
         self.errors += now.errors - before.errors;
         self.open += now.open - before.open;
+        self.reported += now.reported - before.reported;
+        self.priced += now.priced - before.priced;
+        self.unpriced += now.unpriced - before.unpriced;
         if now.usage != before.usage {
             let Usage {
                 input_tokens,
@@ -121,19 +161,23 @@ impl Tally {
             );
             change(reasoning_tokens, was.reasoning_tokens, is.reasoning_tokens);
             change(total_tokens, was.total_tokens, is.total_tokens);
-            if let Some(cost) = is.cost_usd {
-                *cost_usd = Some(cost_usd.unwrap_or(0.0) - was.cost_usd.unwrap_or(0.0) + cost);
+            let more = is.cost_usd.unwrap_or(0.0) - was.cost_usd.unwrap_or(0.0);
+            if is.cost_usd.is_some() {
+                *cost_usd = Some(cost_usd.unwrap_or(0.0) + more);
+            } else if was.cost_usd.is_some() {
+                let is_known = self.reported + self.priced > 0;
+                *cost_usd = cost_usd.map(|sum| sum + more).filter(|_| is_known);
             }
         }
     }
 }
 
 fn change(sum: &mut Option<u64>, was: Option<u64>, is: Option<u64>) {
-    if let Some(is) = is {
+    if is.is_some() || was.is_some() {
         *sum = Some(
             sum.unwrap_or(0)
                 .saturating_sub(was.unwrap_or(0))
-                .saturating_add(is),
+                .saturating_add(is.unwrap_or(0)),
         );
     }
 }

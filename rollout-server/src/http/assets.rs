@@ -24,6 +24,9 @@ macro_rules! scripts {
                 text: concat!(
                     include_str!("../../viewer/css/base.css"),
                     include_str!("../../viewer/css/list.css"),
+                    include_str!("../../viewer/css/search.css"),
+                    include_str!("../../viewer/css/chart.css"),
+                    include_str!("../../viewer/css/sessions.css"),
                     include_str!("../../viewer/css/trace.css"),
                     include_str!("../../viewer/css/detail.css"),
                     include_str!("../../viewer/css/runs.css"),
@@ -45,7 +48,8 @@ macro_rules! scripts {
 }
 
 static ASSETS: &[Asset] = scripts! {
-    "compare.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "outline.js" "trace.js"
+    "chart.js" "columns.js" "compare.js" "complete.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "menu.js" "outline.js" "pick.js"
+    "trace.js"
 };
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -75,7 +75,9 @@ pub(super) async fn compare(
     });
     answer.await?.map(Json).map_err(|refused| match refused {
         Refused::Trace(id) => no_trace(&id),
-        Refused::Step => ApiError::not_found("neither trace has such a span, and there is no such row"),
+        Refused::Step => {
+            ApiError::not_found("neither trace has such a span, and there is no such row")
+        }
     })
 }
 

@@ -15,6 +15,18 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    place: Option<Box<Place>>,
+}
+
+/// What of a filter an error is about.
+#[derive(Debug, Serialize)]
+struct Place {
+    /// The first character.
+    from: usize,
+    /// The character after the last.
+    to: usize,
+    /// The filter, with carets below what is wrong.
+    under: String,
 }
 
 impl ApiError {
@@ -23,6 +35,20 @@ impl ApiError {
             status,
             code,
             message: message.into(),
+            place: None,
+        }
+    }
+
+    /// A filter that cannot be read.
+    pub(super) fn filter(error: &FilterError, filter: &str) -> Self {
+        let at = error.characters(filter);
+        Self {
+            place: Some(Box::new(Place {
+                from: at.start,
+                to: at.end,
+                under: error.under(filter),
+            })),
+            ..Self::bad_request("invalid_filter", error.to_string())
         }
     }
 
@@ -64,6 +90,8 @@ struct Body<'a> {
 struct Fault<'a> {
     code: &'a str,
     message: &'a str,
+    #[serde(flatten)]
+    place: Option<&'a Place>,
 }
 
 impl IntoResponse for ApiError {
@@ -72,6 +100,7 @@ impl IntoResponse for ApiError {
             error: Fault {
                 code: self.code,
                 message: &self.message,
+                place: self.place.as_deref(),
             },
         };
         let mut response = (self.status, Json(body)).into_response();
@@ -115,7 +144,7 @@ impl From<StoreError> for ApiError {
             StoreError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             StoreError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             StoreError::Unregistered(_) => (StatusCode::NOT_FOUND, "not_registered"),
-            StoreError::Overtaken | StoreError::Database(_) => {
+            StoreError::Overtaken | StoreError::Prices(_) | StoreError::Database(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_failed")
             }
         };
@@ -123,12 +152,6 @@ impl From<StoreError> for ApiError {
             log::warn!("{error}");
         }
         Self::new(status, code, error.to_string())
-    }
-}
-
-impl From<FilterError> for ApiError {
-    fn from(error: FilterError) -> Self {
-        Self::bad_request("invalid_filter", error.to_string())
     }
 }
 

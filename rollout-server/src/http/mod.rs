@@ -93,6 +93,11 @@ pub(crate) fn router(
             get(query::span),
         )
         .route("/api/v1/compare", get(compare::compare))
+        .route("/api/v1/chart", get(query::chart))
+        .route("/api/v1/users", get(query::users))
+        .route("/api/v1/sessions", get(query::sessions))
+        .route("/api/v1/conversations", get(query::conversations))
+        .route("/api/v1/complete", get(query::complete))
         .route("/api/v1/runs", get(query::runs))
         .route("/api/v1/runs/{run_id}", get(query::run))
         .route("/api/v1/runs/{run_id}/datapoints", get(query::datapoints))

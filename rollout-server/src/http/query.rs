@@ -4,13 +4,16 @@ use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
 };
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{App, error::ApiError};
 use crate::{
     query::{
-        DatapointPage, DatapointQuery, MAX_DATAPOINTS, MAX_RUNS, MAX_SPANS, MAX_TRACES, RunDetail,
-        RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery,
+        self, Chart, ChartQuery, Completion, DatapointPage, DatapointQuery, Filter, GroupBy,
+        GroupPage, GroupQuery, MAX_BUCKETS, MAX_DATAPOINTS, MAX_GROUPS, MAX_RUNS, MAX_SPANS,
+        MAX_TRACES, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage,
+        TraceQuery,
     },
     store::{Store, StoreError},
 };
@@ -20,8 +23,44 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     filter: Option<String>,
+    order: Option<Order>,
     limit: Option<u64>,
     cursor: Option<String>,
+}
+
+/// Which traces come first.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    /// The oldest.
+    Asc,
+    /// The newest.
+    Desc,
+}
+
+/// What a chart may be asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DrawnQuery {
+    filter: Option<String>,
+    buckets: Option<u64>,
+}
+
+/// What a list of users, sessions or conversations may be asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupsQuery {
+    filter: Option<String>,
+    limit: Option<u64>,
+    cursor: Option<String>,
+}
+
+/// What a filter that is being written is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BeforeQuery {
+    #[serde(default)]
+    before: String,
 }
 
 /// What a list of spans may be asked with.
@@ -36,6 +75,7 @@ pub(super) struct RangeQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
+    filter: Option<String>,
     limit: Option<u64>,
     cursor: Option<String>,
 }
@@ -49,7 +89,7 @@ pub(super) struct DatapointsQuery {
     limit: Option<u64>,
 }
 
-/// `GET /api/v1/traces?filter=…&limit=…&cursor=…`
+/// `GET /api/v1/traces?filter=…&order=…&limit=…&cursor=…`
 pub(super) async fn traces(
     State(app): State<App>,
     query: Result<Query<ListQuery>, QueryRejection>,
@@ -57,12 +97,88 @@ pub(super) async fn traces(
     let Query(query) =
         query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
     let query = TraceQuery {
-        filter: query.filter.unwrap_or_default().parse()?,
+        filter: filter(query.filter.as_deref())?,
+        ascending: query.order == Some(Order::Asc),
         limit: limit(query.limit, 50, MAX_TRACES)?,
         cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
-        ..TraceQuery::default()
     };
     ask(&app, move |store| store.traces(&query)).await.map(Json)
+}
+
+/// `GET /api/v1/chart?filter=…&buckets=…`
+pub(super) async fn chart(
+    State(app): State<App>,
+    query: Result<Query<DrawnQuery>, QueryRejection>,
+) -> Result<Json<Chart>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    let buckets = query.buckets.unwrap_or(60);
+    if !(1..=MAX_BUCKETS).contains(&buckets) {
+        return Err(ApiError::bad_request(
+            "invalid_buckets",
+            format!("`buckets` must be from 1 to {MAX_BUCKETS}"),
+        ));
+    }
+    let query = ChartQuery {
+        filter: filter(query.filter.as_deref())?,
+        buckets,
+        now: Timestamp::now(),
+    };
+    ask(&app, move |store| store.chart(&query)).await.map(Json)
+}
+
+/// `GET /api/v1/users?filter=…&limit=…&cursor=…`
+pub(super) async fn users(
+    app: State<App>,
+    query: Result<Query<GroupsQuery>, QueryRejection>,
+) -> Result<Json<GroupPage>, ApiError> {
+    groups(app, query, GroupBy::User).await
+}
+
+/// `GET /api/v1/sessions?filter=…&limit=…&cursor=…`
+pub(super) async fn sessions(
+    app: State<App>,
+    query: Result<Query<GroupsQuery>, QueryRejection>,
+) -> Result<Json<GroupPage>, ApiError> {
+    groups(app, query, GroupBy::Session).await
+}
+
+/// `GET /api/v1/conversations?filter=…&limit=…&cursor=…`
+pub(super) async fn conversations(
+    app: State<App>,
+    query: Result<Query<GroupsQuery>, QueryRejection>,
+) -> Result<Json<GroupPage>, ApiError> {
+    groups(app, query, GroupBy::Conversation).await
+}
+
+async fn groups(
+    State(app): State<App>,
+    query: Result<Query<GroupsQuery>, QueryRejection>,
+    by: GroupBy,
+) -> Result<Json<GroupPage>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    let query = GroupQuery {
+        by,
+        filter: filter(query.filter.as_deref())?,
+        limit: limit(query.limit, 50, MAX_GROUPS)?,
+        cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
+    };
+    ask(&app, move |store| store.groups(&query)).await.map(Json)
+}
+
+/// `GET /api/v1/complete?before=…`
+pub(super) async fn complete(
+    State(app): State<App>,
+    query: Result<Query<BeforeQuery>, QueryRejection>,
+) -> Result<Json<Completion>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    ask(&app, move |store| {
+        query::complete(&query.before, |values| store.values(values))
+    })
+    .await
+    .map(Json)
 }
 
 /// `GET /api/v1/traces/{trace_id}`
@@ -104,7 +220,7 @@ pub(super) async fn span(
     found.map(Json).ok_or(unknown)
 }
 
-/// `GET /api/v1/runs?limit=…&cursor=…`
+/// `GET /api/v1/runs?filter=…&limit=…&cursor=…`
 pub(super) async fn runs(
     State(app): State<App>,
     query: Result<Query<RunsQuery>, QueryRejection>,
@@ -112,6 +228,7 @@ pub(super) async fn runs(
     let Query(query) =
         query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
     let query = RunQuery {
+        filter: filter(query.filter.as_deref())?,
         limit: limit(query.limit, 50, MAX_RUNS)?,
         cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
     };
@@ -153,6 +270,11 @@ fn no_run(run_id: &str) -> ApiError {
 
 pub(super) fn no_trace(trace_id: &str) -> ApiError {
     ApiError::not_found(format!("there is no trace `{trace_id}`"))
+}
+
+fn filter(text: Option<&str>) -> Result<Filter, ApiError> {
+    let text = text.unwrap_or_default();
+    text.parse().map_err(|error| ApiError::filter(&error, text))
 }
 
 pub(super) fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {

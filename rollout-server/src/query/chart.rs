@@ -60,11 +60,11 @@ pub struct ChartBucket {
 /// The step of the scale of latencies that a duration in nanoseconds lies in: 16 to each power of two.
 ///
 /// Whole numbers only, so that every store has the same.
-pub fn latency_step(nanoseconds: u64) -> u16 {
-    let exponent = nanoseconds.checked_ilog2().unwrap_or(0);
-    if exponent < 4 {
+pub const fn latency_step(nanoseconds: u64) -> u16 {
+    if nanoseconds < 16 {
         return nanoseconds as u16;
     }
+    let exponent = nanoseconds.ilog2();
     let sixteenth = (nanoseconds >> (exponent - 4)) & 15;
     (exponent as u16 - 3) * 16 + sixteenth as u16
 }

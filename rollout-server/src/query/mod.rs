@@ -1,25 +1,30 @@
 //! What can be asked of a store, and what it answers.
 
 mod chart;
+mod complete;
 mod filter;
+pub(crate) mod found;
 mod group;
+mod reprice;
 mod runs;
 pub(crate) mod tree;
 mod types;
 
 pub use chart::{Chart, ChartBucket, ChartQuery, MAX_BUCKETS, latency, latency_step, step_ms};
+pub use complete::{Completion, CompletionItem, complete};
 pub use filter::{
     Comparison, Filter, FilterError, FilterProblem, KEYS, Key, MEASURES, Measure, Moment, Pattern,
     Term, Test, WordInfo,
 };
 pub use group::{GroupBy, GroupPage, GroupQuery, GroupSummary, MAX_GROUPS, ValueCount, ValueQuery};
+pub use reprice::{RepricePage, RepriceQuery, RepricedTrace};
 pub use runs::{
     DatapointPage, DatapointQuery, DatapointSummary, RolloutFacts, RolloutTally, RunDetail,
     RunPage, RunSummary, ScoreRow, ScoreStats, StepSummary,
 };
 pub use types::{
-    CodeLocation, EventRow, Failure, FeedbackRow, Found, MessageRow, PREVIEW_CHARS, SpanDetail,
-    SpanPage, SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
+    CodeLocation, CostSource, EventRow, Failure, FeedbackRow, Found, MessageRow, PREVIEW_CHARS,
+    SpanDetail, SpanPage, SpanRow, TraceContext, TraceDetail, TraceLink, TracePage, TraceSummary,
 };
 
 /// How many traces a page holds at most.
@@ -33,8 +38,10 @@ pub const MAX_RUNS: u64 = 200;
 pub const MAX_DATAPOINTS: u64 = 10_000;
 
 /// Which runs are asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunQuery {
+    /// What one of their rollouts must have. What they come to is told of all.
+    pub filter: Filter,
     /// How many at most, from 1 to [`MAX_RUNS`].
     pub limit: u64,
     /// The [`RunPage::next_cursor`] of the page before.
@@ -44,6 +51,7 @@ pub struct RunQuery {
 impl Default for RunQuery {
     fn default() -> Self {
         Self {
+            filter: Filter::default(),
             limit: 50,
             cursor: None,
         }

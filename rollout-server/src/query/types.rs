@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::{RolloutFacts, ScoreRow};
 use crate::fold::{DROPPED, read};
 
-/// One page of the list of traces, newest first.
+/// One page of the list of traces.
+///
+/// Where a filter asks for text, it may hold fewer traces than it could, or none, and still not be the last: a store reads
+/// so many traces for one page at most.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TracePage {
     /// The traces.
@@ -43,10 +46,14 @@ pub struct TraceSummary {
     pub span_count: u64,
     /// Those that failed.
     pub error_count: u64,
-    /// The sum over its model calls.
+    /// The sum over its model calls. It has a cost only where all of that was reported.
     pub usage: Usage,
-    /// The sum of what they cost, in US dollars.
+    /// The sum of what they cost, in US dollars, as far as that is known.
     pub cost_usd: Option<f64>,
+    /// Where that is known from.
+    pub cost_source: Option<CostSource>,
+    /// Model calls that report no cost and have no price: where there are some, it cost more.
+    pub unpriced_calls: u64,
     /// The agent, as its program's configuration names it.
     pub agent_name: Option<String>,
     /// On whose behalf it ran.
@@ -71,6 +78,29 @@ pub struct TraceSummary {
     /// Where the filter's text stands in it; only where a filter asks for text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
+}
+
+/// Where it is known from what something cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CostSource {
+    /// The program or the provider has reported it.
+    Reported,
+    /// It is worked out of tokens and a table of prices.
+    Priced,
+    /// A sum of both.
+    Mixed,
+}
+
+impl CostSource {
+    /// That of a cost, if it is known, of calls of which some reported theirs, and some were priced.
+    pub(crate) fn of_calls(is_known: bool, reported: bool, priced: bool) -> Option<Self> {
+        is_known.then_some(match (reported, priced) {
+            (_, false) => Self::Reported,
+            (false, true) => Self::Priced,
+            (true, true) => Self::Mixed,
+        })
+    }
 }
 
 /// Where a text stands in a trace.
@@ -261,8 +291,10 @@ pub struct SpanRow {
     pub provider: Option<String>,
     /// What the call used.
     pub usage: Usage,
-    /// What it cost, in US dollars.
+    /// What it cost, in US dollars: as reported, else by the table of prices.
     pub cost_usd: Option<f64>,
+    /// Where that is known from.
+    pub cost_source: Option<CostSource>,
     /// Why it failed.
     pub error: Option<Failure>,
 }

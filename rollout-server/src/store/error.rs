@@ -4,6 +4,8 @@ use std::fmt;
 
 use rusqlite::ErrorCode;
 
+use crate::prices::PricesError;
+
 /// Why a store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,6 +24,8 @@ pub enum StoreError {
     Conflict(String),
     /// What it is a part of is not registered.
     Unregistered(String),
+    /// A table of prices cannot be used.
+    Prices(PricesError),
     /// The database failed.
     Database(String),
 }
@@ -37,12 +41,19 @@ impl fmt::Display for StoreError {
                 f.write_str("another process has read this part of the spool meanwhile")
             }
             Self::Conflict(detail) | Self::Unregistered(detail) => f.write_str(detail),
+            Self::Prices(error) => write!(f, "prices: {error}"),
             Self::Database(detail) => write!(f, "the store failed: {detail}"),
         }
     }
 }
 
 impl std::error::Error for StoreError {}
+
+impl From<PricesError> for StoreError {
+    fn from(error: PricesError) -> Self {
+        Self::Prices(error)
+    }
+}
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {

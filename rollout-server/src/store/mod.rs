@@ -1,6 +1,9 @@
 //! Where traces are kept.
 
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 mod error;
+mod place;
 mod sqlite;
 
 use std::{
@@ -12,12 +15,16 @@ use std::{
 use rollout_core::event::Event;
 use tokio::sync::{oneshot, watch};
 
+#[cfg(feature = "clickhouse")]
+pub use self::clickhouse::{ClickHouseAddress, ClickHouseStore};
 pub use error::StoreError;
+pub use place::StorePlace;
 pub use sqlite::SqliteStore;
 
 use crate::query::{
-    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, MAX_SPANS, RunDetail,
-    RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount, ValueQuery,
+    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, MAX_SPANS,
+    RepricePage, RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail,
+    TracePage, TraceQuery, ValueCount, ValueQuery,
 };
 
 /// Keeps events, folded into traces and spans, and answers questions about them.
@@ -36,6 +43,10 @@ pub trait Store: Send + Sync + 'static {
     /// Removes some of the traces that are over a bound, the oldest first; the returned value tells how many. None
     /// means that there are no more.
     fn sweep(&self, retention: Retention) -> Pending<u64>;
+
+    /// Gives some of the traces that a query asks for their costs anew, the newest first, in one transaction. What is
+    /// reported stays.
+    fn reprice(&self, query: &RepriceQuery) -> Result<RepricePage, StoreError>;
 
     /// How far the spools are read.
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError>;

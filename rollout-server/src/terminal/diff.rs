@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use super::paint::{BOLD, DIM, Facts, Painted, kind, plain, short_id, tone};
 use crate::{
     compare::{
-        Change, Comparison, Form, Line, Part, PartDiff, ReportRow, Side, StepDiff, TextDiff, Totals,
-        Turn,
+        Change, Comparison, Form, Line, Part, PartDiff, ReportRow, Side, StepDiff, TextDiff,
+        Totals, Turn,
     },
     present,
     query::{SpanRow, TraceSummary},
@@ -79,9 +79,27 @@ fn head(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()> {
     let count = |n: f64| present::count(n as u64);
     let both = format!("{}{}", status(a, 16), status(b, 0));
     facts_row(out, "status", &both, "", "")?;
-    measure(out, "duration", x.duration_ms, y.duration_ms, present::duration)?;
-    measure(out, "spans", number(Some(a.span_count)), number(Some(b.span_count)), count)?;
-    measure(out, "errors", number(Some(a.error_count)), number(Some(b.error_count)), count)?;
+    measure(
+        out,
+        "duration",
+        x.duration_ms,
+        y.duration_ms,
+        present::duration,
+    )?;
+    measure(
+        out,
+        "spans",
+        number(Some(a.span_count)),
+        number(Some(b.span_count)),
+        count,
+    )?;
+    measure(
+        out,
+        "errors",
+        number(Some(a.error_count)),
+        number(Some(b.error_count)),
+        count,
+    )?;
     measure(out, "tokens", number(x.tokens), number(y.tokens), count)?;
     measure(out, "cost", x.cost_usd, y.cost_usd, present::cost)
 }
@@ -106,15 +124,28 @@ fn measure(
     let delta = match (a, b) {
         (Some(a), Some(b)) if words(a) != words(b) => {
             let share = present::share(a, b).map(|share| format!(" ({share})"));
-            format!("{}{}", present::more(b - a, words), share.unwrap_or_default())
+            format!(
+                "{}{}",
+                present::more(b - a, words),
+                share.unwrap_or_default()
+            )
         }
         _ => String::new(),
     };
-    facts_row(out, name, &format!("{:<16}", side(a)), &format!("{:<16}", side(b)), &delta)
+    facts_row(
+        out,
+        name,
+        &format!("{:<16}", side(a)),
+        &format!("{:<16}", side(b)),
+        &delta,
+    )
 }
 
 fn facts_row(out: &mut dyn Write, name: &str, a: &str, b: &str, delta: &str) -> io::Result<()> {
-    let line = format!("  {}{a}{b}{delta}", Painted(DIM, format_args!("{name:<10}")));
+    let line = format!(
+        "  {}{a}{b}{delta}",
+        Painted(DIM, format_args!("{name:<10}"))
+    );
     writeln!(out, "{}", line.trim_end())
 }
 
@@ -136,7 +167,12 @@ impl Cells {
         let span = row.span();
         let differs = match row.change {
             Change::Added | Change::Removed => row.change.word().to_owned(),
-            _ => row.differs.iter().map(Part::name).collect::<Vec<_>>().join(", "),
+            _ => row
+                .differs
+                .iter()
+                .map(Part::name)
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         let kind = span.map(|span| plain(&span.kind, 20)).unwrap_or_default();
         Self {
@@ -219,8 +255,12 @@ fn steps(out: &mut dyn Write, view: &DiffView<'_>, width: usize) -> io::Result<(
         elided(out, cells.gap)?;
         let style = style(cells.change);
         let over = cells.used().saturating_sub(room);
-        let name = plain(&cells.name, cells.name.chars().count().saturating_sub(over).max(8));
-        let fill = room.saturating_sub(cells.used() - cells.name.chars().count() + name.chars().count());
+        let name = plain(
+            &cells.name,
+            cells.name.chars().count().saturating_sub(over).max(8),
+        );
+        let fill =
+            room.saturating_sub(cells.used() - cells.name.chars().count() + name.chars().count());
         let mut numbers = format!("{:fill$}  {:>duration$}", "", cells.duration);
         if with_tokens {
             numbers = format!("{numbers}  {:>tokens$}", cells.tokens);
@@ -258,17 +298,28 @@ fn elided(out: &mut dyn Write, rows: usize) -> io::Result<()> {
 fn title(out: &mut dyn Write, view: &DiffView<'_>, row: Option<usize>) -> io::Result<()> {
     let comparison = view.comparison;
     let first = comparison.first.filter(|first| first.row == row);
-    let lead = if first.is_some() { "First difference: " } else { "" };
+    let lead = if first.is_some() {
+        "First difference: "
+    } else {
+        ""
+    };
     let shown = row.and_then(|row| view.rows.iter().find(|shown| shown.row == row));
     let step = match (row, shown) {
         (None, _) => "the trace".to_owned(),
         (Some(_), Some(row)) => {
-            let kind = row.span().map(|span| plain(&span.kind, 20)).unwrap_or_default();
+            let kind = row
+                .span()
+                .map(|span| plain(&span.kind, 20))
+                .unwrap_or_default();
             format!("{kind} {}", names(row))
         }
         (Some(row), None) => format!("step {row}"),
     };
-    let words = match (row.and_then(|row| comparison.rows.get(row)).map(|row| row.change()), first) {
+    let words = match (
+        row.and_then(|row| comparison.rows.get(row))
+            .map(|row| row.change()),
+        first,
+    ) {
         (Some(Change::Added), _) => format!("{step} was added"),
         (Some(Change::Removed), _) => format!("{step} was removed"),
         (_, Some(first)) => match first.part {
@@ -367,7 +418,11 @@ fn line_of(out: &mut dyn Write, line: &Line, indent: &str, room: usize) -> io::R
         let mut words = String::new();
         for (marked, piece) in row {
             // Told apart without colours by the lines themselves.
-            let style = if marked { style.bold().underline() } else { style };
+            let style = if marked {
+                style.bold().underline()
+            } else {
+                style
+            };
             words.push_str(&Painted(style, piece).to_string());
         }
         let text = format!("  {indent}{} {words}", Painted(style, mark));

@@ -46,7 +46,7 @@ impl Line {
             tokens: present::tokens(&trace.usage)
                 .map(present::count)
                 .unwrap_or_default(),
-            cost: trace.cost_usd.map(present::cost).unwrap_or_default(),
+            cost: present::trace_cost(trace).unwrap_or_default(),
             input: trace.input_preview.clone().unwrap_or_default(),
         }
     }

@@ -43,7 +43,7 @@ pub fn write_end(out: &mut dyn Write, trace: &TraceSummary) -> io::Result<()> {
     facts.extend(trace.duration_ms.map(present::duration));
     facts.push(format_args!("{} spans", present::count(trace.span_count)));
     facts.extend(token_words(&trace.usage));
-    facts.extend(trace.cost_usd.map(present::cost));
+    facts.extend(present::trace_cost(trace));
     let at = trace.ended_at.or(trace.started_at);
     writeln!(out, "{}{facts}", begin(at, trace, 0))
 }

@@ -43,8 +43,15 @@ fn count(n: f64) -> String {
 pub fn write_stats(out: &mut dyn Write, view: &StatsView<'_>, width: usize) -> io::Result<()> {
     let width = width.max(60);
     let chart = view.chart;
-    let (from, to) = (chart.from.map(present::moment), chart.to.map(present::moment));
-    let noun = if chart.total.traces == 1 { "trace" } else { "traces" };
+    let (from, to) = (
+        chart.from.map(present::moment),
+        chart.to.map(present::moment),
+    );
+    let noun = if chart.total.traces == 1 {
+        "trace"
+    } else {
+        "traces"
+    };
     let head = format!("{} {noun}", present::count(chart.total.traces));
     let range = match (from, to) {
         (Some(from), Some(to)) => format!("  {from} to {to} UTC"),
@@ -61,13 +68,21 @@ pub fn write_stats(out: &mut dyn Write, view: &StatsView<'_>, width: usize) -> i
             value = format!("{value} ({share:.1}%)");
         }
         let value = format!("{value:<16}");
-        let value = if failed { Painted(ERROR, value).to_string() } else { value };
+        let value = if failed {
+            Painted(ERROR, value).to_string()
+        } else {
+            value
+        };
         let line = spark(&chart.buckets, measure);
         let line = format!("{}{value}{line}", Painted(DIM, format_args!("{name:<8}")));
         writeln!(out, "{}", line.trim_end())?;
     }
     if chart.buckets.len() > 1 {
-        let each = format!("{:24}each column is {}", "", present::duration(chart.bucket_ms));
+        let each = format!(
+            "{:24}each column is {}",
+            "",
+            present::duration(chart.bucket_ms)
+        );
         writeln!(out, "{}", Painted(DIM, each))?;
     }
     for (title, values) in view.groups.iter().filter(|(_, values)| !values.is_empty()) {

@@ -111,7 +111,7 @@ fn head(out: &mut dyn Write, trace: &TraceDetail) -> io::Result<()> {
         facts.push(Painted(ERROR, format_args!("lost {}", plain(&lost, NAME))));
     }
     facts.extend(token_words(&summary.usage));
-    facts.extend(summary.cost_usd.map(present::cost));
+    facts.extend(present::trace_cost(summary));
     writeln!(out, "{facts}")?;
 
     let mut facts = Facts::default();

@@ -25,6 +25,13 @@ export function count(n) {
   return `${(n / 1e6).toFixed(2)}M`;
 }
 
+/** US dollars; below one dollar with four digits, since a call costs fractions of a cent. */
+export function cost(usd) {
+  if (usd === 0) return "$0";
+  if (usd < 0.0001) return "<$0.0001";
+  return usd < 1 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`;
+}
+
 /** What a status means: `ok`, `error`, `running`, `cancelled`, `interrupted` or `other`. */
 export function tone(status) {
   switch (status) {

@@ -2,6 +2,7 @@
 //! them over the seeds and over mutations of these on a stable toolchain.
 
 mod answering;
+mod filter;
 mod hostile;
 mod mutate;
 mod otlp;
@@ -19,6 +20,7 @@ use rollout_server::ingest::{Encoding, receive, sync_once};
 use rollout_server::open_store;
 use tempfile::TempDir;
 
+pub use self::filter::filter;
 pub use self::hostile::Hostile;
 pub use self::mutate::Mutator;
 pub use self::otlp::otlp;
@@ -244,6 +246,7 @@ pub const TARGETS: &[Target] = &[
     ("capture", capture),
     ("sse", sse),
     ("propagation", propagation),
+    ("filter", filter),
 ];
 
 /// What to begin with.
@@ -297,6 +300,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         .into(),
         "sse" => sse::seeds(),
         "propagation" => propagation::seeds(),
+        "filter" => filter::seeds(),
         _ => (0..=255)
             .map(|operation| vec![operation, 3, operation, 200, 1, 7])
             .collect(),

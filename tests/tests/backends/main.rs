@@ -7,7 +7,6 @@
 
 mod mlflow;
 mod phoenix;
-mod service;
 mod shown;
 
 use std::fmt::Write as _;

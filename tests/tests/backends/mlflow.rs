@@ -5,8 +5,8 @@ use std::path::Path;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
-use super::service::Service;
 use super::shown::{Failure, Span, Trace, numbers, text};
+use rollout_tests::service::Service;
 
 /// A server with an empty database that talks to nobody.
 pub(crate) fn start(python: &Path) -> Service {

@@ -1,11 +1,10 @@
 //! Arize Phoenix, by the GraphQL that its own pages ask.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
-use super::service::Service;
 use super::shown::{Failure, Span, Trace, numbers, text};
+pub(crate) use rollout_tests::phoenix::start;
+use rollout_tests::service::Service;
 
 const TRACE: &str = "query($id: String!) { trace: getTraceByOtelId(traceId: $id) {
     userId session { sessionId tokenUsage { prompt completion } } rootSpan { name }
@@ -16,24 +15,6 @@ const TRACE: &str = "query($id: String!) { trace: getTraceByOtelId(traceId: $id)
         input { value mimeType } output { value mimeType } events { name message attributes }
     } } }
 } }";
-
-/// A server with an empty database that talks to nobody.
-pub(crate) fn start(python: &Path) -> Service {
-    let service = Service::start(python, &["phoenix.server.main", "serve"], |dir| {
-        [
-            ("PHOENIX_WORKING_DIR", dir.to_string_lossy().as_ref()),
-            ("PHOENIX_HOST", "127.0.0.1"),
-            ("PHOENIX_PORT", "0"),
-            ("PHOENIX_GRPC_PORT", "0"),
-            ("PHOENIX_TELEMETRY_ENABLED", "false"),
-            ("PHOENIX_ALLOW_EXTERNAL_RESOURCES", "false"),
-        ]
-        .map(|(name, value)| (name, value.to_owned()))
-        .into()
-    });
-    service.is_ready("/readyz");
-    service
-}
 
 /// What it has of a trace, as it says it; nothing if it has no such trace.
 pub(crate) fn trace(service: &Service, trace_id: &str) -> Option<Value> {

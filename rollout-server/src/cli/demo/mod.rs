@@ -58,8 +58,10 @@ impl Demo {
             let server = serve(ServeOptions {
                 addr: self.addr.clone(),
                 dir: dir.path().join("server"),
+                store: crate::store::StorePlace::Dir,
                 keys: Vec::new(),
                 retention: crate::store::Retention::default(),
+                prices: None,
             })
             .await
             .map_err(|error| Failure::told(error.to_string()))?;

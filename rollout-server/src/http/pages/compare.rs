@@ -182,7 +182,9 @@ impl Pair {
 
     fn tokens(a: &Totals, b: &Totals) -> Self {
         let number = |tokens: Option<u64>| tokens.map(|tokens| tokens as f64);
-        Self::of(number(a.tokens), number(b.tokens), |n| present::count(n as u64))
+        Self::of(number(a.tokens), number(b.tokens), |n| {
+            present::count(n as u64)
+        })
     }
 
     fn cost(a: &Totals, b: &Totals) -> Self {
@@ -338,8 +340,14 @@ fn read(
         same: comparison.same(),
         counts: counts(&comparison),
         first: comparison.first.map(|first| {
-            let number = first.row.map_or_else(|| "whole".to_owned(), |row| row.to_string());
-            (place.row(first.row), number, words_of_first(&comparison, first.part))
+            let number = first
+                .row
+                .map_or_else(|| "whole".to_owned(), |row| row.to_string());
+            (
+                place.row(first.row),
+                number,
+                words_of_first(&comparison, first.part),
+            )
         }),
         all_href: place.href(false, ""),
         only_href: place.href(true, ""),
@@ -370,7 +378,9 @@ fn read(
 
 fn words_of_first(comparison: &Comparison, part: Option<Part>) -> String {
     let row = comparison.first.and_then(|first| first.row);
-    let change = row.and_then(|row| comparison.rows.get(row)).map(|row| row.change());
+    let change = row
+        .and_then(|row| comparison.rows.get(row))
+        .map(|row| row.change());
     match (part, change) {
         (Some(part), _) => part.name().to_owned(),
         (None, Some(change)) => change.word().to_owned(),
@@ -409,9 +419,7 @@ fn what(change: Change, parts: impl Iterator<Item = Part>) -> String {
 impl Row {
     fn of(row: &ReportRow, place: &Place, selected: bool, gap: usize) -> Self {
         let span = row.span();
-        let name = |span: &SpanRow| {
-            span.name.clone().unwrap_or_else(|| span.kind.clone())
-        };
+        let name = |span: &SpanRow| span.name.clone().unwrap_or_else(|| span.kind.clone());
         let called = span.map(name).unwrap_or_default();
         let totals = |span: Option<&SpanRow>| span.map(Totals::of_span).unwrap_or_default();
         let (a, b) = (totals(row.a.as_ref()), totals(row.b.as_ref()));
@@ -436,8 +444,15 @@ impl Row {
     }
 
     fn whole(comparison: &Comparison, place: &Place, selected: bool) -> Self {
-        let (a, b) = (Totals::of(&comparison.a.summary), Totals::of(&comparison.b.summary));
-        let change = if comparison.whole.is_empty() { Change::Unchanged } else { Change::Changed };
+        let (a, b) = (
+            Totals::of(&comparison.a.summary),
+            Totals::of(&comparison.b.summary),
+        );
+        let change = if comparison.whole.is_empty() {
+            Change::Unchanged
+        } else {
+            Change::Changed
+        };
         Self {
             number: "whole".to_owned(),
             href: place.row(None),
@@ -460,10 +475,19 @@ impl Row {
 }
 
 fn choose(store: &dyn Store, frame: Frame, asked: Asked) -> Result<ChoosePage, Missing> {
-    let chosen = if asked.a.is_empty() { &asked.b } else { &asked.a };
+    let chosen = if asked.a.is_empty() {
+        &asked.b
+    } else {
+        &asked.a
+    };
     let trace = match chosen.as_str() {
         "" => None,
-        id => Some(store.trace(id)?.ok_or_else(|| Missing::Trace(id.to_owned()))?.summary),
+        id => Some(
+            store
+                .trace(id)?
+                .ok_or_else(|| Missing::Trace(id.to_owned()))?
+                .summary,
+        ),
     };
     let mut choices = Vec::new();
     if let Some(trace) = &trace {
@@ -481,19 +505,23 @@ fn choose(store: &dyn Store, frame: Frame, asked: Asked) -> Result<ChoosePage, M
         };
         let others = store.traces(&query)?.traces.into_iter();
         let others = others.filter(|other| other.trace_id != trace.trace_id);
-        choices.extend(others.take(CHOICES as usize).map(|other| Choice {
-            href: if asked.a.is_empty() {
-                base(&other.trace_id, &trace.trace_id)
-            } else {
-                base(&trace.trace_id, &other.trace_id)
-            },
-            name: facts::name_of(&other),
-            status: Status::of(&other.status),
-            started: other.started_at.map(Moment::of),
-            duration: other.duration_ms.map(present::duration).unwrap_or_default(),
-            tokens: present::tokens(&other.usage).map(present::count).unwrap_or_default(),
-            input: other.input_preview.unwrap_or_default(),
-            id: other.trace_id,
+        choices.extend(others.take(CHOICES as usize).map(|other| {
+            Choice {
+                href: if asked.a.is_empty() {
+                    base(&other.trace_id, &trace.trace_id)
+                } else {
+                    base(&trace.trace_id, &other.trace_id)
+                },
+                name: facts::name_of(&other),
+                status: Status::of(&other.status),
+                started: other.started_at.map(Moment::of),
+                duration: other.duration_ms.map(present::duration).unwrap_or_default(),
+                tokens: present::tokens(&other.usage)
+                    .map(present::count)
+                    .unwrap_or_default(),
+                input: other.input_preview.unwrap_or_default(),
+                id: other.trace_id,
+            }
         }));
     }
     Ok(ChoosePage {

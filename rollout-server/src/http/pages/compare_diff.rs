@@ -42,7 +42,12 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    fn of(name: &'static str, a: Option<f64>, b: Option<f64>, words: fn(f64) -> String) -> Option<Self> {
+    fn of(
+        name: &'static str,
+        a: Option<f64>,
+        b: Option<f64>,
+        words: fn(f64) -> String,
+    ) -> Option<Self> {
         if a.is_none() && b.is_none() {
             return None;
         }
@@ -50,7 +55,11 @@ impl Measure {
         let delta = match (a, b) {
             (Some(a), Some(b)) if words(a) != words(b) => {
                 let share = present::share(a, b).map(|share| format!(" ({share})"));
-                format!("{}{}", present::more(b - a, words), share.unwrap_or_default())
+                format!(
+                    "{}{}",
+                    present::more(b - a, words),
+                    share.unwrap_or_default()
+                )
             }
             _ => String::new(),
         };
@@ -95,8 +104,18 @@ pub(super) fn measures(a: &TraceSummary, b: &TraceSummary) -> Vec<Measure> {
     let count = |n: f64| present::count(n as u64);
     let number = |n: u64| Some(n as f64);
     let mut measures = vec![Measure::status(Some(&a.status), Some(&b.status))];
-    measures.extend(Measure::of("spans", number(a.span_count), number(b.span_count), count));
-    measures.extend(Measure::of("errors", number(a.error_count), number(b.error_count), count));
+    measures.extend(Measure::of(
+        "spans",
+        number(a.span_count),
+        number(b.span_count),
+        count,
+    ));
+    measures.extend(Measure::of(
+        "errors",
+        number(a.error_count),
+        number(b.error_count),
+        count,
+    ));
     measures.extend(Measure::took(Totals::of(a), Totals::of(b)));
     measures
 }
@@ -156,7 +175,11 @@ impl DiffPane {
         let parts: Vec<PartView> = diff.parts.into_iter().map(PartView::of).collect();
         let Some(row) = row else {
             let whole = comparison.whole;
-            let change = if whole.is_empty() { Change::Unchanged } else { Change::Changed };
+            let change = if whole.is_empty() {
+                Change::Unchanged
+            } else {
+                Change::Changed
+            };
             return Self {
                 change: change.word(),
                 mark: change.mark(),
@@ -190,7 +213,9 @@ impl DiffPane {
             change: row.change.word(),
             mark: row.change.mark(),
             kind: span.map(|span| Kind::of(&span.kind)),
-            name: span.map(|span| span.name.clone().unwrap_or_else(|| span.kind.clone())).unwrap_or_default(),
+            name: span
+                .map(|span| span.name.clone().unwrap_or_else(|| span.kind.clone()))
+                .unwrap_or_default(),
             words: match row.change {
                 Change::Unchanged => "Nothing differs that counts.".to_owned(),
                 Change::Added => "Only B has this step.".to_owned(),
@@ -211,8 +236,16 @@ impl DiffPane {
 impl PartView {
     fn of(part: PartDiff) -> Self {
         let note = match &part.form {
-            Form::Lines { has_a: true, has_b: false, .. } => Some("only in A"),
-            Form::Lines { has_a: false, has_b: true, .. } => Some("only in B"),
+            Form::Lines {
+                has_a: true,
+                has_b: false,
+                ..
+            } => Some("only in A"),
+            Form::Lines {
+                has_a: false,
+                has_b: true,
+                ..
+            } => Some("only in B"),
             _ => None,
         };
         Self {

@@ -132,7 +132,7 @@ impl Detail {
         let mut groups = vec![groups::span_facts(span)];
         groups.extend(groups::usage_group(
             &row.usage,
-            row.cost_usd,
+            (row.cost_usd, row.cost_source),
             &span.attributes,
             row.kind == "llm" && tone != Tone::Running,
         ));
@@ -190,7 +190,7 @@ impl Detail {
         groups.extend(groups::judged("Signals", &trace.signals));
         groups.extend(groups::usage_group(
             &summary.usage,
-            summary.cost_usd,
+            (summary.cost_usd, summary.cost_source),
             &BTreeMap::new(),
             false,
         ));

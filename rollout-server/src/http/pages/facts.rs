@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     present::{self, Tone},
-    query::{RolloutFacts, TraceDetail, TraceSummary},
+    query::{GroupBy, RolloutFacts, TraceDetail, TraceSummary},
 };
 
 /// A status in class and word.
@@ -42,6 +42,8 @@ impl Kind {
 pub(super) struct Moment {
     pub(super) iso: String,
     pub(super) words: String,
+    /// In UTC, as a form's field has it.
+    pub(super) local: String,
 }
 
 impl Moment {
@@ -49,6 +51,7 @@ impl Moment {
         Self {
             iso: format!("{at:.3}"),
             words: present::moment(at),
+            local: at.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
         }
     }
 }
@@ -92,17 +95,17 @@ impl Facts {
         };
         plain("lost", present::dropped(trace.dropped()));
         plain("tokens", token_words(summary));
-        plain("cost", summary.cost_usd.map(present::cost));
-        let filters = [
-            ("user", &summary.user_id),
-            ("session", &summary.session_id),
-            ("conversation", &summary.conversation_id),
+        plain("cost", present::trace_cost(summary));
+        let shared = [
+            (GroupBy::User, &summary.user_id),
+            (GroupBy::Session, &summary.session_id),
+            (GroupBy::Conversation, &summary.conversation_id),
         ];
-        for (key, value) in filters {
-            more.extend(value.as_ref().map(|value| Fact {
-                name: key.to_owned(),
-                value: value.clone(),
-                href: Some(filter_href(key, value)),
+        for (by, id) in shared {
+            more.extend(id.as_ref().map(|id| Fact {
+                name: group_word(by).to_owned(),
+                value: id.clone(),
+                href: Some(group_href(by, id)),
             }));
         }
         if let Some(rollout) = &summary.rollout {
@@ -249,4 +252,18 @@ pub(super) fn filter(key: &str, value: &str) -> String {
 /// The list of the traces that have this.
 pub(super) fn filter_href(key: &str, value: &str) -> String {
     format!("/?filter={}", encoded(&filter(key, value)))
+}
+
+/// What one of them is called.
+pub(super) const fn group_word(by: GroupBy) -> &'static str {
+    match by {
+        GroupBy::User => "user",
+        GroupBy::Session => "session",
+        GroupBy::Conversation => "conversation",
+    }
+}
+
+/// The page of a user, a session or a conversation.
+pub(super) fn group_href(by: GroupBy, id: &str) -> String {
+    format!("/{}s/{}", group_word(by), encoded(id))
 }

@@ -7,7 +7,7 @@ use rollout_core::event::{RawJson, Usage};
 use super::facts;
 use crate::{
     present,
-    query::{FeedbackRow, SpanDetail, TraceDetail},
+    query::{CostSource, FeedbackRow, SpanDetail, TraceDetail},
     value::{ITEM_COUNT, Json, PROMPT},
 };
 
@@ -113,7 +113,7 @@ fn words(value: &RawJson) -> String {
 /// What a call used. `expected` tells that a usage should be there: then its absence is said.
 pub(super) fn usage_group(
     usage: &Usage,
-    cost_usd: Option<f64>,
+    cost: (Option<f64>, Option<CostSource>),
     attributes: &BTreeMap<String, RawJson>,
     expected: bool,
 ) -> Option<Group> {
@@ -144,7 +144,15 @@ pub(super) fn usage_group(
     for (name, number) in &usage.extra {
         pairs.push(Pair::new(name.replace('_', " "), number.to_string()));
     }
-    pairs.extend(cost_usd.map(|usd| Pair::new("Cost", present::cost(usd))));
+    pairs.extend(cost.0.map(|usd| Pair {
+        share: match cost.1 {
+            Some(CostSource::Reported) => Some("reported".to_owned()),
+            Some(CostSource::Priced) => Some("by the price table".to_owned()),
+            Some(CostSource::Mixed) => Some("reported, and by the price table".to_owned()),
+            None => None,
+        },
+        ..Pair::new("Cost", present::cost(usd))
+    }));
     if pairs.is_empty() {
         return expected.then_some(Group {
             title: "Usage",
@@ -153,7 +161,7 @@ pub(super) fn usage_group(
         });
     }
     let estimated = attributes
-        .get("rollout.usage.source")
+        .get("rollout.usage_source")
         .is_some_and(|source| source.as_str().contains("estimated"));
     Some(Group {
         title: if estimated {

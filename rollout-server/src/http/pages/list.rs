@@ -1,113 +1,45 @@
 //! `/`: the list of traces.
 
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
 use askama::Template;
 use axum::{
     extract::{Query, State},
     http::HeaderMap,
-    response::{Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::{
     Frame, Pages,
-    facts::{self, Moment, Status},
+    chart::{self, ChartView},
+    columns::{self, Column},
     reply::{Missing, blocking, html},
+    row::Row,
+    search::{Asked, Search},
 };
-use crate::{
-    present,
-    query::{Filter, KEYS, TracePage, TraceQuery, TraceSummary},
-    store::Store,
-};
+use crate::query::{ChartQuery, Filter, TracePage, TraceQuery};
 
 /// Traces on one page.
 const LIMIT: u64 = 100;
-
-#[derive(Deserialize)]
-pub(super) struct Asked {
-    #[serde(default)]
-    filter: String,
-    cursor: Option<String>,
-}
 
 #[derive(Template)]
 #[template(path = "list.html")]
 struct ListPage {
     frame: Frame,
-    filter: String,
-    problem: Option<String>,
-    example: &'static str,
-    keys: String,
+    search: Search,
+    now: String,
+    /// Whether there is no trace at all.
     empty: bool,
     first: bool,
-    first_href: String,
     next_href: Option<String>,
+    columns: Vec<Column>,
+    away: String,
+    charts: Option<ChartView>,
     rows: Vec<Row>,
-}
-
-struct Row {
-    id: String,
-    /// Another one whenever anything of the row is.
-    version: String,
-    href: String,
-    status: Status,
-    name: String,
-    tags: Vec<String>,
-    input: String,
-    started: Moment,
-    duration: String,
-    running_ms: Option<f64>,
-    spans: String,
-    failed: bool,
-    errors: String,
-    tokens: String,
-    cost: String,
-    user: String,
-    session: String,
-}
-
-impl Row {
-    fn of(summary: TraceSummary, now: Timestamp) -> Self {
-        let (duration, running_ms) = facts::duration_of(&summary, now);
-        let tokens = present::tokens(&summary.usage);
-        Self {
-            version: format!(
-                "{} {} {} {} {:?} {:?}",
-                summary.status,
-                summary.span_count,
-                summary.error_count,
-                summary.tags.len(),
-                summary.duration_ms,
-                tokens,
-            ),
-            href: facts::trace_href(&summary.trace_id),
-            status: Status::of(&summary.status),
-            name: facts::name_of(&summary),
-            input: summary.input_preview.unwrap_or_default(),
-            started: summary.started_at.map_or_else(
-                || Moment {
-                    iso: String::new(),
-                    words: "–".to_owned(),
-                },
-                Moment::of,
-            ),
-            duration,
-            running_ms,
-            spans: present::count(summary.span_count),
-            failed: summary.error_count > 0,
-            errors: if summary.error_count > 0 {
-                present::count(summary.error_count)
-            } else {
-                "–".to_owned()
-            },
-            tokens: tokens.map(present::count).unwrap_or_default(),
-            cost: summary.cost_usd.map(present::cost).unwrap_or_default(),
-            user: summary.user_id.unwrap_or_default(),
-            session: summary.session_id.unwrap_or_default(),
-            tags: summary.tags,
-            id: summary.trace_id,
-        }
-    }
 }
 
 /// `GET /`.
@@ -116,9 +48,35 @@ pub(super) async fn page(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Missing> {
-    let frame = pages.frame(&headers);
-    let page = blocking(move || list(&*pages.store, frame, asked)).await?;
-    html(&page)
+    if let Some(elsewhere) = asked.elsewhere("/") {
+        return Ok(Redirect::to(&elsewhere).into_response());
+    }
+    let now = Timestamp::now();
+    let (search, filter) = Search::of("/", &asked.filter, now);
+    let first = asked.cursor.is_none();
+    let (found, charts) = match filter {
+        Some(filter) => {
+            let drawn = search.drawn(filter.clone(), now);
+            list(&pages, filter, drawn, asked.cursor, now).await?
+        }
+        None => (TracePage::default(), None),
+    };
+    let next_href = search.after(found.next_cursor);
+    let traces = found.traces.into_iter();
+    let rows: Vec<Row> = traces.map(|row| Row::of(row, &asked.filter, now)).collect();
+    let columns = columns::of(&headers);
+    html(&ListPage {
+        frame: pages.frame(&headers),
+        now: now.to_string(),
+        empty: rows.is_empty() && first && asked.filter.trim().is_empty(),
+        search,
+        first,
+        next_href,
+        away: columns::classes(&columns),
+        columns,
+        charts,
+        rows,
+    })
 }
 
 /// `GET /traces`: the list has one address.
@@ -126,53 +84,37 @@ pub(super) async fn all() -> Redirect {
     Redirect::permanent("/")
 }
 
-fn list(store: &dyn Store, frame: Frame, asked: Asked) -> Result<ListPage, Missing> {
-    let now = Timestamp::now();
-    let (found, problem) = match asked.filter.parse::<Filter>() {
-        Ok(filter) => {
-            let query = TraceQuery {
-                filter,
-                limit: LIMIT,
-                cursor: asked.cursor.clone(),
-                ..TraceQuery::default()
-            };
-            (store.traces(&query)?, None)
-        }
-        Err(error) => (TracePage::default(), Some(error.to_string())),
+/// The rows and the charts, asked for at the same time.
+async fn list(
+    pages: &Pages,
+    filter: Filter,
+    drawn: Filter,
+    cursor: Option<String>,
+    now: Timestamp,
+) -> Result<(TracePage, Option<ChartView>), Missing> {
+    let drawn = ChartQuery {
+        filter: drawn,
+        buckets: chart::BUCKETS,
+        now,
     };
-    let filtered = if asked.filter.trim().is_empty() {
-        String::new()
-    } else {
-        format!("filter={}", facts::encoded(&asked.filter))
+    let listed = TraceQuery {
+        filter,
+        limit: LIMIT,
+        cursor,
+        ..TraceQuery::default()
     };
-    let next_href = found.next_cursor.map(|cursor| {
-        let and = if filtered.is_empty() { "" } else { "&" };
-        format!("/?{filtered}{and}cursor={}", facts::encoded(&cursor))
-    });
-    let first = asked.cursor.is_none();
-    let rows: Vec<Row> = found
-        .traces
-        .into_iter()
-        .map(|summary| Row::of(summary, now))
-        .collect();
-    Ok(ListPage {
-        frame,
-        empty: rows.is_empty() && first && filtered.is_empty() && problem.is_none(),
-        problem,
-        keys: KEYS
-            .iter()
-            .map(|key| key.name)
-            .collect::<Vec<_>>()
-            .join(", "),
-        example: "status:error user:cus_1 refund",
-        first,
-        first_href: if filtered.is_empty() {
-            "/".to_owned()
-        } else {
-            format!("/?{filtered}")
-        },
-        filter: asked.filter,
-        next_href,
-        rows,
-    })
+    let (one, other) = (Arc::clone(pages.store()), Arc::clone(pages.store()));
+    let (found, chart) = tokio::join!(
+        blocking(move || Ok(one.traces(&listed)?)),
+        blocking(move || Ok(other.chart(&drawn)?)),
+    );
+    Ok((found?, Some(ChartView::of(&chart?))))
+}
+
+/// A number that is another one whenever anything of a thing is.
+pub(super) fn version(of: &impl serde::Serialize) -> String {
+    let mut hash = DefaultHasher::new();
+    let text = serde_json::to_string(of).unwrap_or_default();
+    text.hash(&mut hash);
+    format!("{:x}", hash.finish())
 }

@@ -1,6 +1,8 @@
 //! The viewer's pages, made on the server: readable without scripts, kept fresh by
 //! `viewer/js`. Every captured word reaches them through escaping templates.
 
+mod chart;
+mod columns;
 mod compare;
 mod compare_diff;
 mod detail;
@@ -9,7 +11,10 @@ mod groups;
 mod list;
 mod outline;
 mod reply;
+mod row;
 mod runs;
+mod search;
+mod sessions;
 mod timeline;
 mod trace;
 mod value;
@@ -65,6 +70,12 @@ pub fn routes(pages: Pages) -> Router {
         .route("/runs", get(runs::list))
         .route("/runs/{run_id}", get(runs::run))
         .route("/runs/{run_id}/datapoints", get(runs::datapoints))
+        .route("/sessions", get(sessions::sessions))
+        .route("/sessions/{id}", get(sessions::session))
+        .route("/conversations", get(sessions::conversations))
+        .route("/conversations/{id}", get(sessions::conversation))
+        .route("/users", get(sessions::users))
+        .route("/users/{id}", get(sessions::user))
         .route("/live", get(super::live::live))
         .with_state(pages)
         .route(

@@ -16,6 +16,8 @@ pub(super) enum Missing {
     Trace(String),
     /// No such run.
     Run(String),
+    /// No trace of such a user, session or conversation.
+    Group(&'static str, String),
     /// No such span.
     Span(String),
     /// The store could not answer.
@@ -52,6 +54,15 @@ impl IntoResponse for Missing {
                 StatusCode::NOT_FOUND,
                 "No such run",
                 format!("No rollout in this store belongs to a run {id}, and none is registered."),
+            ),
+            Self::Group(what, id) => (
+                StatusCode::NOT_FOUND,
+                match what {
+                    "user" => "No such user",
+                    "session" => "No such session",
+                    _ => "No such conversation",
+                },
+                format!("No trace in this store names a {what} {id}."),
             ),
             Self::Span(id) => (
                 StatusCode::NOT_FOUND,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     Frame, Pages,
     facts::{self, Moment, Status},
+    list::version,
     reply::{Missing, blocking, html},
 };
 use crate::{
@@ -44,6 +45,8 @@ pub(super) struct DatapointsAsked {
 struct RunsPage {
     frame: Frame,
     title: String,
+    /// What it is called below what it is part of.
+    crumb: String,
     /// What the rows are part of, with its address.
     above: Vec<(String, String)>,
     facts: Vec<facts::Fact>,
@@ -59,6 +62,8 @@ struct RunsPage {
 }
 
 struct Row {
+    /// Another one whenever anything of the row is.
+    version: String,
     name: String,
     href: String,
     phase: String,
@@ -83,6 +88,7 @@ struct Score {
 impl Row {
     /// A row of rollouts that have what `filter` says.
     fn of(name: String, href: String, filter: &str, tally: &RolloutTally) -> Self {
+        let known = |known: Option<String>| known.unwrap_or_else(|| "–".to_owned());
         let list = |more: &str| format!("/?filter={}", facts::encoded(&format!("{filter}{more}")));
         let statuses = tally.statuses.iter().map(|(status, count)| {
             let href = list(&format!(" status:{status}"));
@@ -101,6 +107,7 @@ impl Row {
             ),
         });
         Self {
+            version: version(tally),
             name,
             href,
             phase: String::new(),
@@ -110,10 +117,8 @@ impl Row {
             rollouts_href: list(""),
             statuses: statuses.collect(),
             scores: scores.collect(),
-            tokens: present::tokens(&tally.usage)
-                .map(present::count)
-                .unwrap_or_default(),
-            cost: tally.cost_usd.map(present::cost).unwrap_or_default(),
+            tokens: known(present::tokens(&tally.usage).map(present::count)),
+            cost: known(tally.cost_usd.map(present::cost)),
             started: tally.started_at.map(Moment::of),
         }
     }
@@ -121,6 +126,7 @@ impl Row {
     fn run(run: &RunSummary) -> Self {
         let id = &run.run_id;
         Self {
+            version: version(run),
             phase: run.phase.clone().unwrap_or_default(),
             steps: present::count(run.step_count),
             datapoints: present::count(run.datapoint_count),
@@ -148,6 +154,7 @@ impl Row {
             ),
         };
         Self {
+            version: version(step),
             datapoints: present::count(step.datapoint_count),
             ..Self::of(name, href, &filter, &step.tally)
         }
@@ -176,10 +183,12 @@ fn runs(store: &dyn Store, frame: Frame, asked: ListAsked) -> Result<RunsPage, M
     let found = store.runs(&RunQuery {
         limit: RUNS,
         cursor: asked.cursor.clone(),
+        ..RunQuery::default()
     })?;
     Ok(RunsPage {
         frame,
         title: "Runs".to_owned(),
+        crumb: String::new(),
         above: Vec::new(),
         facts: Vec::new(),
         heading: "Run",
@@ -218,6 +227,7 @@ fn steps(frame: Frame, run: &RunDetail) -> RunsPage {
     RunsPage {
         frame,
         title: id.clone(),
+        crumb: id.clone(),
         above: vec![("Runs".to_owned(), "/runs".to_owned())],
         facts: run_facts(summary),
         heading: "Step",
@@ -275,6 +285,10 @@ fn step(
             Some(step) => format!("{run_id}, step {step}"),
             None => format!("{run_id}, all datapoints"),
         },
+        crumb: match asked.step {
+            Some(step) => format!("step {step}"),
+            None => "all datapoints".to_owned(),
+        },
         above: vec![
             ("Runs".to_owned(), "/runs".to_owned()),
             (run_id.to_owned(), facts::run_href(run_id)),
@@ -302,7 +316,7 @@ fn run_facts(run: &RunSummary) -> Vec<facts::Fact> {
     found.extend(run.project.clone().map(|project| fact("project", project)));
     found.extend(
         run.registered_at
-            .map(|at| fact("registered", present::moment(at))),
+            .map(|at| fact("registered", format!("{} UTC", present::moment(at)))),
     );
     found.push(facts::Fact {
         href: Some(facts::filter_href("run", &run.run_id)),

@@ -40,10 +40,18 @@ pub enum FilterProblem {
 }
 
 impl FilterError {
+    /// The characters of the filter that it is about.
+    pub fn characters(&self, filter: &str) -> Range<usize> {
+        let place = |byte: usize| filter.get(..byte).unwrap_or(filter).chars().count();
+        place(self.at.start)..place(self.at.end)
+    }
+
     /// The filter with a line below it that points at what is wrong.
     pub fn under(&self, filter: &str) -> String {
-        let place = |byte: usize| filter.get(..byte).unwrap_or(filter).chars().count();
-        let (from, to) = (place(self.at.start), place(self.at.end));
+        let Range {
+            start: from,
+            end: to,
+        } = self.characters(filter);
         let line: String = filter
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })

@@ -8,13 +8,19 @@ mod error;
 mod number;
 mod parse;
 mod words;
+mod write;
+mod written;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 pub use error::{FilterError, FilterProblem};
+pub(crate) use parse::unescaped;
+pub(crate) use words::key;
 pub use words::{KEYS, MEASURES, WordInfo};
+pub(crate) use write::quoted;
+pub(crate) use written::{Place, Written};
 
 /// What a trace must have to be listed; all of it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,8 +49,13 @@ pub enum Test {
     Since(Moment),
     /// It began before.
     Until(Moment),
-    /// The text, in any case, is in the name, an input, an output, an error or a message of the trace or of one of its
-    /// spans.
+    /// The text is in the name, an input, an output, an error's type or message, or a message's content, of the trace or
+    /// of one of its spans; an empty text is in every trace.
+    ///
+    /// Letters are compared in any case of any script (`char::to_lowercase`, and `ς` is `σ`), blanks and control
+    /// characters in a row are one blank. Of a JSON value, its strings with their escapes resolved, the names of its
+    /// members with a colon behind, and its literals but `null` are one text, with a blank between. Of each value, the
+    /// first 64 KiB of that are looked at.
     Contains(String),
 }
 
@@ -128,7 +139,7 @@ impl Comparison {
     }
 }
 
-/// What a condition looks at.
+/// What a condition looks at. Values are compared exactly, capitals and all; one that is empty is a value like any other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
     /// The trace's id, or the caller's own.
@@ -137,11 +148,11 @@ pub enum Key {
     Status,
     /// The trace's name.
     Name,
-    /// The type of one of its spans.
+    /// The type of one of its spans; of one that says none, `span`.
     Type,
     /// The name of one of its spans.
     Span,
-    /// The name of one of its tool spans.
+    /// The name of one of its spans of the type `tool`.
     Tool,
     /// The model of one of its spans.
     Model,
@@ -188,20 +199,20 @@ pub enum Key {
 pub enum Measure {
     /// How long it took, in milliseconds; of a trace that runs, not known.
     Duration,
-    /// What it cost, in US dollars.
+    /// What it cost, in US dollars; where nobody says, not known.
     Cost,
-    /// All tokens of its model calls.
+    /// All tokens of its model calls: as they say, else what they were given and what they answered; 0 where nobody says.
     Tokens,
-    /// Tokens that its model calls were given.
+    /// Tokens that its model calls were given; where nobody says, not known.
     Input,
-    /// Tokens that its model calls answered.
+    /// Tokens that its model calls answered; where nobody says, not known.
     Output,
     /// How many spans it has.
     Spans,
     /// How many of them failed.
     Errors,
-    /// How many turns its rollout has.
+    /// How many turns its rollout has; of a trace that is none, not known.
     Turns,
-    /// The last score of this grader; of any, where it has no name.
+    /// The last score of this grader; where it has no name, that of any grader: one that compares so is enough.
     Score(Option<Box<str>>),
 }

@@ -13,7 +13,11 @@ pub(super) fn count(text: &str) -> Option<f64> {
         b'M' => (&text[..text.len() - 1], 1e6),
         _ => (text, 1.0),
     };
-    Some(decimal(digits)? * scale)
+    finite(decimal(digits)? * scale)
+}
+
+fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
 }
 
 /// Only digits and a point: `f64` reads `inf` and `1e3` too, which a person hardly means.
@@ -35,13 +39,18 @@ pub(super) fn milliseconds(text: &str) -> Option<f64> {
         "d" => 86_400e3,
         _ => return None,
     };
-    Some(decimal(&text[..unit_at])? * scale)
+    finite(decimal(&text[..unit_at])? * scale)
 }
 
-/// How long ago, a day in UTC, or a time with its zone.
+/// What is longer ago is as long ago as that: before everything, and still a whole number in `f64`.
+const LONGEST_MS: f64 = 1e15;
+
+/// How long ago in whole milliseconds, a day in UTC, or a time with its zone.
 pub(super) fn moment(text: &str) -> Option<Moment> {
     if let Some(ms) = milliseconds(text) {
-        return Duration::try_from_secs_f64(ms / 1e3).ok().map(Moment::Ago);
+        return Some(Moment::Ago(Duration::from_millis(
+            ms.round().min(LONGEST_MS) as u64,
+        )));
     }
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(Moment::At(at));

@@ -189,14 +189,14 @@ impl<'a> Reader<'a> {
     fn value(&mut self, listed: bool) -> Result<Value, FilterError> {
         let from = self.at;
         if self.eat("\"") {
-            let Some(length) = self.rest().find('"') else {
+            let Some(length) = closing_quote(self.rest()) else {
                 self.at = self.text.len();
                 return self.error(FilterProblem::OpenQuote, from);
             };
-            let text = self.rest()[..length].to_owned();
+            let text = unescaped(&self.rest()[..length]);
             self.at += length + 1;
             let next = self.rest().chars().next();
-            if next.is_some_and(|c| !c.is_whitespace() && !(listed && c == ',')) {
+            if next.is_some_and(|c| !(c.is_whitespace() || listed && c == ',')) {
                 let from = self.at;
                 self.at += next.map_or(0, char::len_utf8);
                 return self.error(FilterProblem::AfterQuote, from);
@@ -218,6 +218,32 @@ impl<'a> Reader<'a> {
             at: from..self.at,
         })
     }
+}
+
+/// Where the quote stands that closes what was opened before `text`.
+pub(super) fn closing_quote(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    })
+}
+
+/// What is meant by what stands in quotes: a backslash before a quote, or before a backslash, goes.
+pub(crate) fn unescaped(text: &str) -> String {
+    let mut meant = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        meant.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let kept = usize::from(rest.starts_with("\\\\") || rest.starts_with("\\\""));
+        let next = rest[kept..].chars().next().map_or(0, char::len_utf8);
+        meant.push_str(&rest[kept..kept + next]);
+        rest = &rest[kept + next..];
+    }
+    meant.push_str(rest);
+    meant
 }
 
 /// A star in a word stands for anything; in quotes it is a star.

@@ -105,7 +105,8 @@ pub const MEASURES: &[WordInfo] = &infos::<_, { PLAIN_MEASURES.len() + 1 }, 1>(
     }],
 );
 
-pub(super) fn key(name: &str) -> Option<Key> {
+/// The key of a name.
+pub(crate) fn key(name: &str) -> Option<Key> {
     let named = name.strip_prefix("meta.").filter(|name| !name.is_empty());
     let plain = PLAIN_KEYS.iter().find(|(info, _)| info.name == name);
     plain
@@ -113,10 +114,23 @@ pub(super) fn key(name: &str) -> Option<Key> {
         .or_else(|| Some(Key::Meta(named?.into())))
 }
 
-pub(super) fn measure(name: &str) -> Option<Measure> {
+/// The measure of a name.
+pub(crate) fn measure(name: &str) -> Option<Measure> {
     let named = name.strip_prefix("score.").filter(|name| !name.is_empty());
     let plain = PLAIN_MEASURES.iter().find(|(info, _)| info.name == name);
     plain
         .map(|(_, measure)| measure.clone())
         .or_else(|| Some(Measure::Score(Some(named?.into()))))
+}
+
+/// The name of a key that has one of its own.
+pub(super) fn name_of_key(key: &Key) -> &'static str {
+    let plain = PLAIN_KEYS.iter().find(|(_, plain)| plain == key);
+    plain.map_or("meta.", |(info, _)| info.name)
+}
+
+/// The name of a measure that has one of its own.
+pub(super) fn name_of_measure(measure: &Measure) -> &'static str {
+    let plain = PLAIN_MEASURES.iter().find(|(_, plain)| plain == measure);
+    plain.map_or("score.", |(info, _)| info.name)
 }

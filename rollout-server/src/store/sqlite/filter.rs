@@ -1,14 +1,10 @@
-//! Filters as SQL.
+//! Conditions as SQL, for the traces whose facts lack something.
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use rusqlite::types::Value;
 
-use crate::{
-    fold::nanoseconds,
-    query::{Filter, Key, Measure, Pattern, Test},
-};
+use crate::query::{Key, Pattern};
 
 /// Conditions on a row of `traces`, and the values that they name.
 #[derive(Default)]
@@ -18,47 +14,14 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// What a filter asks for, as ` AND …`.
-    pub(super) fn of(filter: &Filter, now: Timestamp) -> Self {
+    /// What the key looks at is one of these.
+    pub(super) fn is(key: &Key, any_of: &[Pattern]) -> Self {
         let mut conditions = Self::default();
-        for term in &filter.terms {
-            // A test of what is not known is not passed, and its opposite is.
-            conditions.sql.push_str(if term.negated {
-                " AND NOT coalesce("
-            } else {
-                " AND ("
-            });
-            conditions.test(&term.test, now);
-            conditions
-                .sql
-                .push_str(if term.negated { ", FALSE)" } else { ")" });
-        }
+        conditions.push(key, any_of);
         conditions
     }
 
-    fn test(&mut self, test: &Test, now: Timestamp) {
-        match test {
-            Test::Is(key, any_of) => self.is(key, any_of),
-            Test::Measures(measure, comparison, than) => {
-                self.measure(measure);
-                let _ = write!(self.sql, " {} ?", comparison.symbol());
-                self.values.push(Value::Real(*than));
-                if let Measure::Score(_) = measure {
-                    self.sql.push(')');
-                }
-            }
-            Test::Since(moment) => self.bound("sort_at >= ?", nanoseconds(moment.resolve(now))),
-            Test::Until(moment) => self.bound("sort_at < ?", nanoseconds(moment.resolve(now))),
-            Test::Contains(text) => self.contains(text),
-        }
-    }
-
-    fn bound(&mut self, sql: &str, at: i64) {
-        self.sql.push_str(sql);
-        self.values.push(Value::Integer(at));
-    }
-
-    fn is(&mut self, key: &Key, any_of: &[Pattern]) {
+    fn push(&mut self, key: &Key, any_of: &[Pattern]) {
         let (around, column) = match key {
             Key::Id => {
                 self.sql.push_str("coalesce(");
@@ -115,14 +78,12 @@ impl Conditions {
     fn member(&mut self, what: i64, name: &str, any_of: &[Pattern]) {
         let _ = write!(
             self.sql,
-            "EXISTS (SELECT 1 FROM (SELECT body ->> ? AS text, body -> ? AS json FROM trace_payloads
-                WHERE trace_payloads.id = 8 * traces.id + {what}) WHERE "
+            "EXISTS (SELECT 1 FROM trace_payloads, json_each(body) AS entry
+                WHERE trace_payloads.id = 8 * traces.id + {what} AND entry.key = ? AND "
         );
-        let path = Value::Text(format!("$.\"{name}\""));
-        self.values.extend([path.clone(), path]);
-        self.any("text", any_of);
-        self.sql.push_str(" OR ");
-        self.any("json", any_of);
+        self.values.push(Value::Text(name.to_owned()));
+        let text = "iif(entry.type = 'text', entry.value, body -> entry.fullkey)";
+        self.any(text, any_of);
         self.sql.push(')');
     }
 
@@ -146,34 +107,6 @@ impl Conditions {
             }));
         }
         self.sql.push(')');
-    }
-
-    fn measure(&mut self, measure: &Measure) {
-        self.sql.push_str(match measure {
-            Measure::Duration => "coalesce(duration, max(ended_at - started_at, 0)) / 1e6",
-            Measure::Cost => "usage ->> '$.cost_usd'",
-            Measure::Tokens => {
-                "coalesce(usage ->> '$.total_tokens', coalesce(usage ->> '$.input_tokens', 0)
-                    + coalesce(usage ->> '$.output_tokens', 0))"
-            }
-            Measure::Input => "usage ->> '$.input_tokens'",
-            Measure::Output => "usage ->> '$.output_tokens'",
-            Measure::Spans => "span_count",
-            Measure::Errors => "error_count",
-            Measure::Turns => "turns",
-            Measure::Score(None) => {
-                "EXISTS (SELECT 1 FROM scores WHERE scores.trace = traces.id AND value"
-            }
-            Measure::Score(Some(grader)) => {
-                self.values.push(Value::Text(grader.to_string()));
-                "EXISTS (SELECT 1 FROM scores WHERE scores.trace = traces.id AND grader = ? AND value"
-            }
-        });
-    }
-
-    fn contains(&mut self, text: &str) {
-        self.sql.push_str("instr(lower(name), lower(?)) > 0");
-        self.values.push(Value::Text(text.to_owned()));
     }
 }
 

@@ -6,9 +6,14 @@ use rollout_core::event::Event;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::{payload, runs, save};
+use super::{
+    dictionary::Dictionary,
+    facts::{self, SpanTexts},
+    payload, runs, save, search,
+};
 use crate::{
-    fold::{Members, SpanPatch, SpanState, Tally, TraceState, fold},
+    fold::{SpanPatch, SpanState, Tally, TraceState, fold},
+    prices::Prices,
     store::{Origin, Registration, SpoolRange, StoreError},
 };
 
@@ -19,6 +24,8 @@ const MARK: &str = "evt_lost_";
 /// The working set of a transaction. Holds on to the events until it is flushed.
 pub(super) struct Group<'c, 'a> {
     connection: &'c Connection,
+    dictionary: &'c mut Dictionary,
+    prices: &'c Prices,
     /// Stands in for the time of events that have none.
     arrived: i64,
     traces: Vec<TraceEntry<'a>>,
@@ -26,12 +33,21 @@ pub(super) struct Group<'c, 'a> {
     by_external_id: HashMap<&'a str, usize>,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each part of a trace is loaded by itself"
+)]
 pub(super) struct TraceEntry<'a> {
     pub(super) row: i64,
     /// Made by this transaction: nothing of it is in the database yet.
     pub(super) fresh: bool,
     attributes_loaded: bool,
     run_loaded: bool,
+    scored: bool,
+    /// Whether this transaction says something new of it.
+    changed: bool,
+    /// It is another one than before: what is known of it must be read again.
+    absorbed: bool,
     pub(super) state: TraceState<'a>,
     spans: Vec<SpanEntry<'a>>,
     by_node: HashMap<Cow<'a, str>, usize>,
@@ -42,18 +58,32 @@ pub(super) struct SpanEntry<'a> {
     pub(super) node: Cow<'a, str>,
     attributes_loaded: bool,
     before: Tally,
+    /// The texts that filters look at, as they were.
+    texts_before: Option<[Option<String>; 5]>,
     pub(super) state: SpanState<'a>,
 }
 
 impl<'c, 'a> Group<'c, 'a> {
-    pub(super) fn new(connection: &'c Connection, arrived: i64) -> Self {
+    pub(super) fn new(
+        connection: &'c Connection,
+        dictionary: &'c mut Dictionary,
+        prices: &'c Prices,
+        arrived: i64,
+    ) -> Self {
         Self {
             connection,
+            dictionary,
+            prices,
             arrived,
             traces: Vec::new(),
             by_trace_id: HashMap::new(),
             by_external_id: HashMap::new(),
         }
+    }
+
+    /// What is taken next arrived then.
+    pub(super) fn arrived_at(&mut self, arrived: i64) {
+        self.arrived = arrived;
     }
 
     /// Takes events. Fails with [`StoreError::Overtaken`], and takes none, if that part of the
@@ -140,6 +170,7 @@ impl<'c, 'a> Group<'c, 'a> {
             }
             return Ok(());
         }
+        trace.changed = true;
         if patch.keep {
             self.connection
                 .prepare_cached("INSERT INTO events (trace, span_id, kind, at, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -158,7 +189,7 @@ impl<'c, 'a> Group<'c, 'a> {
             let entry = trace.find_span(self.connection, &mut span)?;
             if !span.attributes.is_empty() && !entry.attributes_loaded {
                 if let Some(row) = entry.row {
-                    entry.state.attributes = members(
+                    entry.state.attributes = save::members(
                         self.connection,
                         "span_payloads",
                         payload::id(row, payload::ATTRIBUTES),
@@ -171,7 +202,7 @@ impl<'c, 'a> Group<'c, 'a> {
         }
         if !patch.trace.attributes.is_empty() && !trace.attributes_loaded {
             if !trace.fresh {
-                trace.state.attributes = members(
+                trace.state.attributes = save::members(
                     self.connection,
                     "trace_payloads",
                     payload::id(trace.row, payload::ATTRIBUTES),
@@ -181,6 +212,7 @@ impl<'c, 'a> Group<'c, 'a> {
         }
         if let Some(score) = &patch.score {
             save::score(self.connection, trace.row, patch.at, score)?;
+            trace.scored = true;
         }
         if patch.trace.run.is_some() && !trace.run_loaded {
             if !trace.fresh {
@@ -236,7 +268,11 @@ impl<'c, 'a> Group<'c, 'a> {
             if let Some(nameless) = save::find_without_trace_id(self.connection, external)? {
                 self.flush()?;
                 save::absorb(self.connection, row, nameless)?;
+                let mut facts = facts::Writing::new(self.connection, self.dictionary);
+                facts.remove(nameless)?;
+                facts.finish()?;
                 index = self.load(row)?;
+                self.traces[index].absorbed = true;
                 self.by_trace_id.insert(trace_id, index);
             }
             save::name_externally(self.connection, row, external)?;
@@ -287,6 +323,9 @@ impl<'c, 'a> Group<'c, 'a> {
             fresh,
             attributes_loaded: false,
             run_loaded: false,
+            scored: false,
+            changed: false,
+            absorbed: false,
             state,
             spans: Vec::new(),
             by_node: HashMap::new(),
@@ -302,21 +341,31 @@ impl<'c, 'a> Group<'c, 'a> {
     /// Marks what a process has left open.
     pub(super) fn writer_gone(&mut self, writer: &str) -> Result<(), StoreError> {
         self.flush()?;
-        save::interrupt(self.connection, writer)
+        let changed = save::interrupt(self.connection, writer)?;
+        let mut facts = facts::Writing::new(self.connection, self.dictionary);
+        for trace in changed {
+            facts.reread(trace)?;
+        }
+        facts.finish()
     }
 
     /// Writes everything to the database and forgets it.
     pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         self.by_trace_id.clear();
         self.by_external_id.clear();
+        let mut facts = facts::Writing::new(self.connection, self.dictionary);
         for mut trace in self.traces.drain(..) {
+            let (mut spans, mut respan) = (Vec::new(), false);
             for mut span in trace.spans.drain(..) {
+                span.state.price(self.prices);
                 let row = save::span(self.connection, trace.row, &mut span)?;
                 save::span_payloads(self.connection, row, &span.state)?;
                 trace.state.tally.replace(&span.before, &span.state.tally());
+                facts.span(&texts(&span.state), &mut spans)?;
+                respan |= span.texts_changed();
             }
             save::resolve_link(self.connection, trace.row, &mut trace.state)?;
-            save::trace(self.connection, &trace)?;
+            let status = save::trace(self.connection, &trace)?;
             save::trace_payloads(self.connection, trace.row, &trace.state)?;
             if let Some(run) = &trace.state.run {
                 save::run(self.connection, trace.row, run)?;
@@ -325,8 +374,53 @@ impl<'c, 'a> Group<'c, 'a> {
                     runs::named(self.connection, run_id, began.unwrap_or(self.arrived))?;
                 }
             }
+            if trace.absorbed {
+                facts.reread(trace.row)?;
+            } else {
+                let said = facts::Said {
+                    state: &trace.state,
+                    status: &status,
+                    fresh: trace.fresh,
+                    metadata: trace.fresh || trace.attributes_loaded,
+                    run: trace.fresh || trace.run_loaded,
+                    agent: trace.state.agent.is_some(),
+                    scored: trace.scored,
+                    spans,
+                    respan,
+                };
+                facts.trace(trace.row, said)?;
+            }
+            if trace.state.runs && (trace.changed || trace.absorbed) {
+                search::note(self.connection, trace.row, self.arrived)?;
+            }
         }
-        Ok(())
+        facts.finish()
+    }
+}
+
+/// The texts of a span that filters look at.
+fn texts<'s>(state: &'s SpanState<'_>) -> SpanTexts<'s> {
+    SpanTexts {
+        kind: state.kind.as_deref(),
+        name: state.life.name.as_deref(),
+        model: state.model.as_deref(),
+        provider: state.provider.as_deref(),
+        error: state.life.error_kind.as_deref(),
+    }
+}
+
+impl SpanEntry<'_> {
+    /// Whether a text that was there is another one now.
+    fn texts_changed(&self) -> bool {
+        let Some(before) = &self.texts_before else {
+            return false;
+        };
+        let now = texts(&self.state);
+        let now = [now.kind, now.name, now.model, now.provider, now.error];
+        // A span without a type counts as one of the type `span`.
+        let mut known = before.iter().zip(now);
+        before[0].as_deref() != now[0]
+            || known.any(|(before, now)| before.is_some() && before.as_deref() != now)
     }
 }
 
@@ -379,9 +473,21 @@ impl<'a> TraceEntry<'a> {
             || (None, SpanState::default()),
             |(row, state)| (Some(row), state),
         );
+        let texts_before = row.map(|_| {
+            let texts = texts(&state);
+            [
+                texts.kind,
+                texts.name,
+                texts.model,
+                texts.provider,
+                texts.error,
+            ]
+            .map(|text| text.map(str::to_owned))
+        });
         self.spans.push(SpanEntry {
             row,
             node: node.clone(),
+            texts_before,
             attributes_loaded: false,
             before: if row.is_some() {
                 state.tally()
@@ -394,15 +500,6 @@ impl<'a> TraceEntry<'a> {
         self.by_node.insert(node, index);
         Ok(index)
     }
-}
-
-/// Members that are stored as a payload.
-fn members<'a>(connection: &Connection, table: &str, id: i64) -> Result<Members<'a>, StoreError> {
-    let stored: Option<(i64, String)> = connection
-        .prepare_cached(&format!("SELECT at, body FROM {table} WHERE id = ?1"))?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(stored.map_or_else(Members::default, |(at, body)| Members::from_json(at, body)))
 }
 
 /// 64 bits of an event's id. Compared within one trace only, so that even among a million events

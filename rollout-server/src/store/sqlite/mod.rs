@@ -1,22 +1,32 @@
 //! The embedded store: one SQLite file, written by one thread, read by many.
 
+mod bits;
 mod chart;
 mod detail;
+mod dictionary;
 mod events;
+mod facts;
 mod filter;
 mod group;
-mod list;
+mod grouped;
+pub(super) mod list;
+mod matcher;
+#[cfg(feature = "clickhouse")]
+pub(super) mod memory;
 mod migrations;
+mod reprice;
 mod retain;
 mod runs;
 mod save;
+mod search;
 mod spans;
-mod tally;
+pub(super) mod tally;
+mod values;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,11 +34,13 @@ use rollout_core::event::Event;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-use self::{spans::Trees, writer::Writer};
+use self::{dictionary::Dictionary, spans::Trees, writer::Writer};
 use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError};
+use crate::prices::Prices;
 use crate::query::{
-    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RunDetail, RunPage,
-    RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount, ValueQuery,
+    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RepricePage,
+    RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage,
+    TraceQuery, ValueCount, ValueQuery,
 };
 
 /// How long a process waits for another one that writes to the same file.
@@ -67,10 +79,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in a file, which is made if it is missing, with its folder.
+    /// Opens the store in a file, which is made if it is missing, with its folder. Model calls that report no cost get
+    /// one by these prices when they are taken in.
     ///
     /// Fails if the file cannot be written or was made by a newer version of the program.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, prices: Arc<Prices>) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| {
                 StoreError::Database(format!("cannot make {}: {error}", folder.display()))
@@ -86,10 +99,24 @@ impl SqliteStore {
         migrations::migrate(&mut connection)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, prices)?,
             readers: Mutex::default(),
             trees: Trees::default(),
         })
+    }
+
+    /// Looks whether a store's file is whole and of a version that this program knows, without changing it.
+    pub fn examine(path: &Path) -> Result<(), StoreError> {
+        let connection = connect(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
+        migrations::seen(&connection)?;
+        let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Database(format!("the file is damaged: {said}")))
     }
 
     /// Asks a question on a connection of its own.
@@ -160,6 +187,14 @@ impl Store for SqliteStore {
         self.writer.sweep(retention)
     }
 
+    fn reprice(&self, query: &RepriceQuery) -> Result<RepricePage, StoreError> {
+        if query.dry_run {
+            return self
+                .read(|connection| reprice::page(connection, &mut Dictionary::default(), query));
+        }
+        self.writer.reprice(query.clone()).wait()
+    }
+
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
@@ -186,11 +221,11 @@ impl Store for SqliteStore {
     }
 
     fn groups(&self, query: &GroupQuery) -> Result<GroupPage, StoreError> {
-        self.read(|connection| chart::groups(connection, query))
+        self.read(|connection| grouped::groups(connection, query))
     }
 
     fn values(&self, query: &ValueQuery) -> Result<Vec<ValueCount>, StoreError> {
-        self.read(|connection| chart::values(connection, query))
+        self.read(|connection| values::values(connection, query))
     }
 
     fn trace(&self, trace_id: &str) -> Result<Option<TraceDetail>, StoreError> {

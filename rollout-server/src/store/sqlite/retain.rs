@@ -2,6 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::{
+    bits::Bits,
+    dictionary::{Dictionary, number},
+    facts, search,
+};
 use crate::store::{Retention, StoreError};
 
 /// Traces that go in one transaction: others wait to write meanwhile.
@@ -12,6 +17,7 @@ const AT_ONCE: usize = 50;
 /// A trace that runs stays, and so does the newest one.
 pub(super) fn sweep(
     connection: &Connection,
+    dictionary: &mut Dictionary,
     retention: &Retention,
     now: i64,
 ) -> Result<u64, StoreError> {
@@ -28,20 +34,48 @@ pub(super) fn sweep(
             None => return Ok(gone),
         };
         let oldest: Option<i64> = connection
-            .prepare_cached(
-                "SELECT id FROM traces
-                 WHERE sort_at < ?1 AND status <> 'running' AND id < (SELECT max(id) FROM traces)
-                 ORDER BY sort_at, id LIMIT 1",
-            )?
+            .prepare_cached(&format!(
+                "SELECT id FROM (SELECT * FROM ({}) UNION ALL SELECT * FROM ({})) ORDER BY sort_at, id LIMIT 1",
+                oldest("runs"),
+                oldest("NOT runs"),
+            ))?
             .query_row([before], |row| row.get(0))
             .optional()?;
         let Some(trace) = oldest else {
             return Ok(gone);
         };
         delete(connection, trace)?;
+        let mut facts = facts::Writing::new(connection, dictionary);
+        facts.remove(trace)?;
+        facts.finish()?;
+        search::remove(connection, trace)?;
         gone += 1;
     }
     Ok(gone)
+}
+
+/// The oldest of some traces that may go. Each of the two kinds has an index of its own.
+fn oldest(which: &str) -> String {
+    format!(
+        "SELECT id, sort_at FROM traces
+         WHERE {which} AND sort_at < ?1 AND status <> 'running' AND id < (SELECT max(id) FROM traces)
+         ORDER BY sort_at, id LIMIT 1"
+    )
+}
+
+/// Removes texts that no trace has any more.
+pub(super) fn forget_texts(
+    connection: &Connection,
+    dictionary: &mut Dictionary,
+) -> Result<(), StoreError> {
+    let mut used = Bits::default();
+    facts::each(connection, |facts| {
+        facts
+            .values()
+            .for_each(|code| used.insert(number(code) as usize));
+        Ok(())
+    })?;
+    dictionary.remove_unused(connection, &used)
 }
 
 fn delete(connection: &Connection, trace: i64) -> Result<(), StoreError> {

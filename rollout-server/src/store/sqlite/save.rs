@@ -11,7 +11,7 @@ use super::{
     payload,
 };
 use crate::{
-    fold::{LifeState, RunState, Said, Score, SpanState, Tally, TraceState},
+    fold::{Cost, LifeState, Members, RunState, Said, Score, SpanState, Tally, TraceState},
     store::StoreError,
 };
 
@@ -109,7 +109,7 @@ pub(super) fn load_trace<'a>(
 ) -> Result<TraceState<'a>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT name, started_at, ended_at, duration, said_status, error_kind, error_message,
-            runs, begun, span_count, error_count, open_count, usage, agent_name, user_id, account_id,
+            runs, begun, span_count, error_count, open_count, usage, reported_calls, priced_calls, unpriced_calls, agent_name, user_id, account_id,
             session_id, conversation_id, tags, input_preview, preview_rank, output_preview, output_rank, link_trace_id, link_span_id, first_at, facts_at, writer
          FROM traces WHERE id = ?1",
     )?;
@@ -123,6 +123,9 @@ pub(super) fn load_trace<'a>(
                 errors: row.get("error_count")?,
                 open: row.get("open_count")?,
                 usage: json(row, "usage")?,
+                reported: row.get("reported_calls")?,
+                priced: row.get("priced_calls")?,
+                unpriced: row.get("unpriced_calls")?,
             },
             agent_name: text(row, "agent_name")?,
             user_id: text(row, "user_id")?,
@@ -144,6 +147,32 @@ pub(super) fn load_trace<'a>(
     })?)
 }
 
+/// A trace with its metadata and what it is a rollout of.
+pub(super) fn load_whole_trace<'a>(
+    connection: &Connection,
+    row: i64,
+) -> Result<TraceState<'a>, StoreError> {
+    let attributes = payload::id(row, payload::ATTRIBUTES);
+    Ok(TraceState {
+        attributes: members(connection, "trace_payloads", attributes)?,
+        run: load_run(connection, row)?,
+        ..load_trace(connection, row)?
+    })
+}
+
+/// Members that are stored as a payload.
+pub(super) fn members<'a>(
+    connection: &Connection,
+    table: &str,
+    id: i64,
+) -> Result<Members<'a>, StoreError> {
+    let stored: Option<(i64, String)> = connection
+        .prepare_cached(&format!("SELECT at, body FROM {table} WHERE id = ?1"))?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(stored.map_or_else(Members::default, |(at, body)| Members::from_json(at, body)))
+}
+
 pub(super) fn load_span<'a>(
     connection: &Connection,
     trace: i64,
@@ -151,7 +180,7 @@ pub(super) fn load_span<'a>(
 ) -> Result<Option<(i64, SpanState<'a>)>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT name, started_at, ended_at, duration, said_status, error_kind, error_message,
-            id, parent, kind, tool_call_id, provider, model, usage, facts_at, usage_at, writer
+            id, parent, kind, tool_call_id, provider, model, usage, cost_from, priced_usd, facts_at, usage_at, writer
          FROM spans WHERE trace = ?1 AND span_id = ?2",
     )?;
     let found = statement.query_row(params![trace, node], |row| {
@@ -163,6 +192,7 @@ pub(super) fn load_span<'a>(
             provider: text(row, "provider")?,
             model: text(row, "model")?,
             usage: json(row, "usage")?,
+            cost: cost(row)?,
             facts_at: row.get("facts_at")?,
             usage_at: row.get("usage_at")?,
             writer: row.get("writer")?,
@@ -263,6 +293,14 @@ fn life<'a>(row: &Row<'_>) -> rusqlite::Result<LifeState<'a>> {
     })
 }
 
+/// Where it is known from what a span cost.
+pub(super) fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+    Ok(Cost::from_parts(
+        row.get("cost_from")?,
+        row.get("priced_usd")?,
+    ))
+}
+
 fn text<'a>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Cow<'a, str>>> {
     Ok(row.get::<_, Option<String>>(column)?.map(Cow::Owned))
 }
@@ -278,7 +316,7 @@ pub(super) fn json<T: Default + for<'de> serde::Deserialize<'de>>(
         .unwrap_or_default())
 }
 
-fn usage(usage: &Usage) -> Option<String> {
+pub(super) fn usage(usage: &Usage) -> Option<String> {
     (!usage.is_empty()).then(|| to_json(usage))
 }
 
@@ -287,10 +325,11 @@ fn to_json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(), StoreError> {
+/// Writes a trace's row and gives its status.
+pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<String, StoreError> {
     let state = &trace.state;
     let (life, tally) = (&state.life, &state.tally);
-    connection
+    let status = connection
         .prepare_cached(
             "UPDATE traces SET
                 name = ?2, started_at = ?3, ended_at = ?4, duration = ?5, said_status = ?6, error_kind = ?7,
@@ -298,10 +337,11 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
                 open_count = ?13, usage = ?14, agent_name = ?15, user_id = ?16, account_id = ?17,
                 session_id = ?18, conversation_id = ?19, tags = ?20, link_trace_id = ?21, link_span_id = ?22,
                 first_at = ?23, facts_at = ?24, writer = ?25, input_preview = ?26,
-                preview_rank = ?27, interrupted = interrupted OR ?28, output_preview = ?29, output_rank = ?30, version = version + 1
-             WHERE id = ?1",
+                preview_rank = ?27, interrupted = interrupted OR ?28, output_preview = ?29, output_rank = ?30,
+                reported_calls = ?31, priced_calls = ?32, unpriced_calls = ?33, version = version + 1
+             WHERE id = ?1 RETURNING status",
         )?
-        .execute(params![
+        .query_row(params![
             trace.row,
             life.name,
             life.started_at,
@@ -332,8 +372,11 @@ pub(super) fn trace(connection: &Connection, trace: &TraceEntry<'_>) -> Result<(
             state.interrupted,
             state.output_preview,
             state.output_rank,
-        ])?;
-    Ok(())
+            tally.reported,
+            tally.priced,
+            tally.unpriced,
+        ], |row| row.get(0))?;
+    Ok(status)
 }
 
 /// Writes a span's row and gives its number.
@@ -346,15 +389,17 @@ pub(super) fn span(
     let life = &state.life;
     let sql = if span.row.is_none() {
         "INSERT INTO spans (id, trace, span_id, parent, kind, name, said_status, started_at, ended_at, duration,
-            error_kind, error_message, tool_call_id, provider, model, usage, facts_at, usage_at, writer, interrupted)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+            error_kind, error_message, tool_call_id, provider, model, usage, facts_at, usage_at, writer, interrupted, cost_from,
+            priced_usd)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
     } else {
         "UPDATE spans SET parent = ?4, kind = ?5, name = ?6, said_status = ?7, started_at = ?8, ended_at = ?9,
             duration = ?10, error_kind = ?11, error_message = ?12, tool_call_id = ?13, provider = ?14,
             model = ?15, usage = ?16, facts_at = ?17, usage_at = ?18, writer = ?19,
-            interrupted = interrupted OR ?20
+            interrupted = interrupted OR ?20, cost_from = ?21, priced_usd = ?22
          WHERE id = ?1 AND trace = ?2 AND span_id = ?3"
     };
+    let (cost_from, priced_usd) = state.cost.parts();
     connection.prepare_cached(sql)?.execute(params![
         span.row,
         trace,
@@ -376,6 +421,8 @@ pub(super) fn span(
         state.usage_at,
         state.writer,
         state.interrupted,
+        cost_from,
+        priced_usd,
     ])?;
     Ok(span.row.unwrap_or_else(|| connection.last_insert_rowid()))
 }
@@ -495,8 +542,18 @@ pub(super) fn resolve_link(
     Ok(())
 }
 
-/// Marks what a process has left open.
-pub(super) fn interrupt(connection: &Connection, writer: &str) -> Result<(), StoreError> {
+/// Marks what a process has left open. Returns the traces that may be others by that.
+pub(super) fn interrupt(connection: &Connection, writer: &str) -> Result<Vec<i64>, StoreError> {
+    let changed = {
+        let mut statement = connection.prepare_cached(
+            "SELECT trace FROM spans JOIN writers ON writers.id = spans.writer
+                WHERE writers.name = ?1 AND spans.ended_at IS NULL
+             UNION SELECT traces.id FROM traces JOIN writers ON writers.id = traces.writer
+                WHERE writers.name = ?1 AND traces.ended_at IS NULL",
+        )?;
+        let traces = statement.query_map([writer], |row| row.get(0))?;
+        traces.collect::<Result<_, _>>()?
+    };
     for sql in [
         "UPDATE traces SET version = version + 1 WHERE id IN (
             SELECT trace FROM spans JOIN writers ON writers.id = spans.writer
@@ -513,5 +570,5 @@ pub(super) fn interrupt(connection: &Connection, writer: &str) -> Result<(), Sto
     ] {
         connection.prepare_cached(sql)?.execute([writer])?;
     }
-    Ok(())
+    Ok(changed)
 }

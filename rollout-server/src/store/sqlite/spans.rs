@@ -11,12 +11,12 @@ use super::{
     detail::{self, Payloads},
     list::{failure, milliseconds, time},
     payload,
-    save::json,
+    save::{self, json},
 };
 use crate::{
-    fold::{CODE, TRUNCATED, read},
+    fold::{CODE, Cost, TRUNCATED, read},
     query::{
-        CodeLocation, MAX_SPANS, SpanDetail, SpanPage, SpanRow,
+        CodeLocation, CostSource, MAX_SPANS, SpanDetail, SpanPage, SpanRow,
         tree::{self, Node},
     },
     store::StoreError,
@@ -26,7 +26,7 @@ use crate::{
 const REMEMBERED: usize = 8;
 
 /// What [`span_row`] reads.
-const ROW: &str = "id, span_id, parent, kind, name, status, started_at, ended_at, duration, model, provider, usage,
+const ROW: &str = "id, span_id, parent, kind, name, status, started_at, ended_at, duration, model, provider, usage, cost_from, priced_usd,
     error_kind, error_message, tool_call_id";
 
 /// The order of the traces that were looked at last, since pages of one trace are asked for in
@@ -129,6 +129,10 @@ pub(super) fn page(
 fn span_row(row: &Row<'_>, place: Place) -> rusqlite::Result<SpanRow> {
     let started_at = row.get("started_at")?;
     let usage: rollout_core::event::Usage = json(row, "usage")?;
+    let priced_usd = match save::cost(row)? {
+        Cost::Priced(usd) => Some(usd),
+        _ => None,
+    };
     Ok(SpanRow {
         span_id: row.get("span_id")?,
         parent_span_id: row
@@ -144,7 +148,12 @@ fn span_row(row: &Row<'_>, place: Place) -> rusqlite::Result<SpanRow> {
         duration_ms: milliseconds(row.get("duration")?, started_at, row.get("ended_at")?),
         model: row.get("model")?,
         provider: row.get("provider")?,
-        cost_usd: usage.cost_usd,
+        cost_usd: usage.cost_usd.or(priced_usd),
+        cost_source: CostSource::of_calls(
+            usage.cost_usd.or(priced_usd).is_some(),
+            usage.cost_usd.is_some(),
+            priced_usd.is_some(),
+        ),
         usage,
         error: failure(row)?,
     })

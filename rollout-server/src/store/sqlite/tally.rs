@@ -12,8 +12,8 @@ use crate::{
 
 /// A sum in the making.
 #[derive(Default)]
-pub(super) struct Sums {
-    pub(super) rollouts: u64,
+pub(in crate::store) struct Sums {
+    pub(in crate::store) rollouts: u64,
     statuses: BTreeMap<String, u64>,
     used: Tally,
     started_at: Option<i64>,
@@ -44,16 +44,16 @@ impl Moments {
 }
 
 /// What is summed up of one rollout.
-pub(super) struct Rollout {
-    pub(super) status: String,
-    pub(super) usage: Usage,
-    pub(super) started_at: i64,
-    pub(super) ended_at: Option<i64>,
-    pub(super) datapoint_id: Option<String>,
+pub(in crate::store) struct Rollout {
+    pub(in crate::store) status: String,
+    pub(in crate::store) usage: Usage,
+    pub(in crate::store) started_at: i64,
+    pub(in crate::store) ended_at: Option<i64>,
+    pub(in crate::store) datapoint_id: Option<String>,
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, rollout: &Rollout) {
+    pub(in crate::store) fn add(&mut self, rollout: &Rollout) {
         self.rollouts += 1;
         *self.statuses.entry(rollout.status.clone()).or_default() += 1;
         let used = Tally {
@@ -71,7 +71,7 @@ impl Sums {
         }
     }
 
-    pub(super) fn score(&mut self, grader: &str, value: f64) {
+    pub(in crate::store) fn score(&mut self, grader: &str, value: f64) {
         if let Some(moments) = self.scores.get_mut(grader) {
             return moments.add(value);
         }
@@ -85,11 +85,11 @@ impl Sums {
         self.scores.insert(grader.to_owned(), first);
     }
 
-    pub(super) fn datapoint_count(&self) -> u64 {
+    pub(in crate::store) fn datapoint_count(&self) -> u64 {
         self.datapoints.len() as u64
     }
 
-    pub(super) fn tally(self) -> RolloutTally {
+    pub(in crate::store) fn tally(self) -> RolloutTally {
         let scores = self.scores.into_iter().map(|(grader, moments)| ScoreStats {
             grader,
             count: moments.count,

@@ -15,9 +15,11 @@ use rollout_core::event::{Event, RawObject};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
-use super::{group::Group, retain};
+use super::{BUSY_TIMEOUT, dictionary::Dictionary, group::Group, reprice, retain, search};
 use crate::{
     fold::nanoseconds,
+    prices::Prices,
+    query::{RepricePage, RepriceQuery},
     store::{Origin, Pending, Registration, Retention, StoreError},
 };
 
@@ -27,6 +29,13 @@ const QUEUE_BYTES: usize = 128 << 20;
 const GROUP_EVENTS: usize = 16_384;
 /// About what a registration takes in memory.
 const REGISTRATION_BYTES: usize = 1024;
+/// Commits between which texts are indexed, when there is no pause.
+const COMMITS: u32 = 4;
+/// Traces whose texts are indexed then, and those in a pause.
+const INDEXED_BETWEEN: usize = 64;
+const INDEXED_IDLE: usize = 256;
+/// Traces that go until texts that nobody has any more are removed.
+const SWEPT: u64 = 5_000;
 /// How often an idle store looks whether another process has changed the file.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -49,15 +58,24 @@ enum Work {
     Gone(String),
     Register(Registration),
     Sweep(Retention, oneshot::Sender<Result<u64, StoreError>>),
+    Reprice(
+        RepriceQuery,
+        oneshot::Sender<Result<RepricePage, StoreError>>,
+    ),
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, prices: Arc<Prices>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let (revision, changes) = watch::channel(0);
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut write = Write {
             connection,
+            dictionary: Dictionary::default(),
+            version: None,
+            swept: 0,
+            commits: 0,
+            prices,
             waiting: Arc::clone(&waiting),
             revision,
         };
@@ -92,6 +110,13 @@ impl Writer {
     pub(super) fn sweep(&self, retention: Retention) -> Pending<u64> {
         let (done, pending) = oneshot::channel();
         drop(self.send(Work::Sweep(retention, done), 0));
+        Pending(pending)
+    }
+
+    /// Gives some traces their costs anew, in a transaction of their own.
+    pub(super) fn reprice(&self, query: RepriceQuery) -> Pending<RepricePage> {
+        let (done, pending) = oneshot::channel();
+        drop(self.send(Work::Reprice(query, done), 0));
         Pending(pending)
     }
 
@@ -138,33 +163,93 @@ fn size(event: &Event) -> usize {
 
 struct Write {
     connection: Connection,
+    dictionary: Dictionary,
+    /// Another one when another connection has changed the file.
+    version: Option<i64>,
+    /// Traces that are gone since texts without any were looked for.
+    swept: u64,
+    /// Commits since texts were indexed.
+    commits: u32,
+    prices: Arc<Prices>,
     waiting: Arc<AtomicUsize>,
     revision: watch::Sender<u64>,
 }
 
 impl Write {
     fn run(&mut self, queue: &Receiver<Job>) {
-        let mut version = self.data_version();
+        self.version = data_version(&self.connection);
+        let mut behind = false;
         loop {
-            match queue.recv_timeout(LOOK) {
-                Ok(first) => self.commit(first, queue),
+            let wait = if behind { Duration::ZERO } else { LOOK };
+            match queue.recv_timeout(wait) {
+                Ok(first) => {
+                    self.commit(first, queue);
+                    self.commits += 1;
+                    if self.commits >= COMMITS {
+                        self.index(INDEXED_BETWEEN);
+                    }
+                    behind = true;
+                }
                 Err(RecvTimeoutError::Timeout) => {
-                    let now = self.data_version();
-                    if now != version {
-                        version = now;
+                    if self.is_changed() {
                         self.revision.send_modify(|revision| *revision += 1);
                     }
+                    behind = self.index(INDEXED_IDLE);
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// Changes when another connection changes the file.
-    fn data_version(&self) -> Option<i64> {
-        self.connection
-            .query_row("PRAGMA data_version", [], |row| row.get(0))
-            .ok()
+    /// Whether another connection has changed the file since that was asked.
+    fn is_changed(&mut self) -> bool {
+        let now = data_version(&self.connection);
+        let changed = now != self.version;
+        if changed {
+            self.version = now;
+            self.dictionary.forget();
+        }
+        changed
+    }
+
+    /// Indexes texts of some traces. Returns whether there are more.
+    fn index(&mut self, most: usize) -> bool {
+        self.commits = 0;
+        // Nobody waits for another process because of texts.
+        let indexed = self
+            .connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(StoreError::from)
+            .and_then(|()| self.try_index(most));
+        let waits_again = self.connection.busy_timeout(BUSY_TIMEOUT);
+        match indexed.and_then(|indexed| waits_again.map(|()| indexed).map_err(StoreError::from)) {
+            Ok(indexed) => indexed == most,
+            Err(StoreError::Busy) => false,
+            Err(error) => {
+                log::warn!("cannot index texts: {error}");
+                false
+            }
+        }
+    }
+
+    fn try_index(&mut self, most: usize) -> Result<usize, StoreError> {
+        let waits: bool =
+            self.connection
+                .query_row("SELECT EXISTS (SELECT 1 FROM unsearched)", [], |row| {
+                    row.get(0)
+                })?;
+        if !waits {
+            return Ok(0);
+        }
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = nanoseconds(Timestamp::now());
+        let indexed = search::index_some(&transaction, now, most)?;
+        if indexed > 0 {
+            transaction.commit()?;
+        }
+        Ok(indexed)
     }
 
     /// Commits a job, and whatever waits behind it, in one transaction.
@@ -173,14 +258,20 @@ impl Write {
         let mut jobs = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
-            if let Work::Sweep(retention, done) = job.work {
-                // Whoever asked may have gone.
-                let _ = done.send(self.sweep(&retention));
-                next = None;
-                continue;
-            }
-            if let Work::Append(events, _) = &job.work {
-                taken += events.len();
+            // Whoever asked may have gone.
+            match job.work {
+                Work::Sweep(retention, done) => {
+                    let _ = done.send(self.sweep(&retention));
+                    next = None;
+                    continue;
+                }
+                Work::Reprice(query, done) => {
+                    let _ = done.send(self.reprice(&query));
+                    next = None;
+                    continue;
+                }
+                Work::Append(ref events, _) => taken += events.len(),
+                Work::Gone(_) | Work::Register(_) => {}
             }
             jobs.push(job);
             next = if taken < GROUP_EVENTS {
@@ -211,7 +302,13 @@ impl Write {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let gone = retain::sweep(&transaction, retention, nanoseconds(Timestamp::now()))?;
+        let now = nanoseconds(Timestamp::now());
+        let gone = retain::sweep(&transaction, &mut self.dictionary, retention, now)?;
+        self.swept += gone;
+        if self.swept >= SWEPT {
+            self.swept = 0;
+            retain::forget_texts(&transaction, &mut self.dictionary)?;
+        }
         transaction.commit()?;
         if gone > 0 {
             self.revision.send_modify(|revision| *revision += 1);
@@ -219,11 +316,37 @@ impl Write {
         Ok(gone)
     }
 
-    fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    fn reprice(&mut self, query: &RepriceQuery) -> Result<RepricePage, StoreError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut group = Group::new(&transaction, nanoseconds(Timestamp::now()));
+        let page = reprice::page(&transaction, &mut self.dictionary, query)?;
+        transaction.commit()?;
+        self.revision.send_modify(|revision| *revision += 1);
+        Ok(page)
+    }
+
+    fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let written = self.try_write(jobs);
+        if written.is_err() {
+            // Texts may have got numbers that are none.
+            self.dictionary.forget();
+        }
+        written
+    }
+
+    fn try_write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = nanoseconds(Timestamp::now());
+        // What others have written may have taken numbers from texts.
+        let version = data_version(&transaction);
+        if version != self.version {
+            self.version = version;
+            self.dictionary.forget();
+        }
+        let mut group = Group::new(&transaction, &mut self.dictionary, &self.prices, now);
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             answers.push(match &job.work {
@@ -231,7 +354,7 @@ impl Write {
                 Work::Gone(writer) => group.writer_gone(writer),
                 Work::Register(registration) => group.register(registration),
                 // Is no part of a group.
-                Work::Sweep(..) => Ok(()),
+                Work::Sweep(..) | Work::Reprice(..) => Ok(()),
             });
             // What is only about one job is its own; the rest fails them all.
             if let Some(Err(error)) = answers.last()
@@ -248,4 +371,11 @@ impl Write {
         transaction.commit()?;
         Ok(answers)
     }
+}
+
+/// Changes when another connection changes the file.
+fn data_version(connection: &Connection) -> Option<i64> {
+    connection
+        .query_row("PRAGMA data_version", [], |row| row.get(0))
+        .ok()
 }

@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
-use rollout_tests::{wait_at_most, wait_until};
 use serde_json::Value;
 use tempfile::TempDir;
 use ureq::Agent;
+
+use crate::{wait_at_most, wait_until};
 
 /// How long it may take to start: what it imports is compiled, and its tables are made.
 const START: Duration = Duration::from_mins(5);
@@ -21,7 +22,7 @@ const LISTENS: &str = "Uvicorn running on ";
 const PROCESS: &str = "Started server process [";
 
 /// The server. It is killed when dropped, and its folder goes.
-pub(crate) struct Service {
+pub struct Service {
     child: Child,
     url: String,
     agent: Agent,
@@ -30,7 +31,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// Starts a module of that Python in a folder of its own, with an environment that says nothing but what is given.
-    pub(crate) fn start(
+    pub fn start(
         python: &Path,
         module: &[&str],
         settings: impl FnOnce(&Path) -> Vec<(&'static str, String)>,
@@ -68,7 +69,7 @@ impl Service {
     }
 
     /// The address, without a path.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
@@ -88,8 +89,19 @@ impl Service {
         Some(word.to_owned())
     }
 
+    /// The process that answers: a command may have started another.
+    pub fn process(&self) -> u32 {
+        let own = self.said(PROCESS).and_then(|id| id.parse().ok());
+        own.unwrap_or_else(|| self.child.id())
+    }
+
+    /// Where it keeps what it has.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Waits until it answers a path with 200.
-    pub(crate) fn is_ready(&self, path: &str) {
+    pub fn is_ready(&self, path: &str) {
         wait_until("the server is ready", || {
             let answer = self.agent.get(self.at(path)).call().ok()?;
             (answer.status() == 200).then_some(())
@@ -98,13 +110,21 @@ impl Service {
 
     /// What it answers at a path.
     #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Value {
+    pub fn get(&self, path: &str) -> Value {
         self.answer(path, self.agent.get(self.at(path)).call())
+    }
+
+    /// Sends a body of a type, and throws away what is answered; panics unless that is 200.
+    #[track_caller]
+    pub fn send(&self, path: &str, kind: &str, body: &[u8]) {
+        let request = self.agent.post(self.at(path)).header("content-type", kind);
+        let status = request.send(body).unwrap().status().as_u16();
+        assert_eq!(status, 200, "{path}\n{}", self.log());
     }
 
     /// What it answers to JSON.
     #[track_caller]
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+    pub fn post(&self, path: &str, body: &Value) -> Value {
         let request = self.agent.post(self.at(path));
         let request = request.header("content-type", "application/json");
         self.answer(path, request.send(body.to_string().as_bytes()))

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     compare::{CompareQuery, Comparison, MAX_ROWS, StepDiff},
+    store::Store,
     terminal::{self, DiffView},
 };
 
@@ -58,9 +59,9 @@ impl Diff {
             .map_err(|id| Failure::told(format!("the trace {id} has just been removed")))?;
         *same = comparison.same();
         if self.json {
-            return self.json(out, &local, &comparison);
+            return json(out, store, &comparison);
         }
-        let numbers = self.numbers(&comparison);
+        let numbers = Self::numbers(&comparison);
         let mut rows = comparison.rows(store, &numbers)?;
         let left_out = numbers.len().saturating_sub(self.limit as usize);
         rows.truncate(self.limit as usize);
@@ -97,40 +98,35 @@ impl Diff {
     }
 
     /// The rows to show: of small traces all, of others those that differ and those around them.
-    fn numbers(&self, comparison: &Comparison) -> Vec<usize> {
+    fn numbers(comparison: &Comparison) -> Vec<usize> {
         if comparison.rows.len() <= SMALL {
             (0..comparison.rows.len()).collect()
         } else {
             comparison.differing()
         }
     }
+}
 
-    fn json(
-        &self,
-        out: &mut dyn Write,
-        local: &Local,
-        comparison: &Comparison,
-    ) -> Result<(), Failure> {
-        let store = &*local.store;
-        let mut query = CompareQuery {
-            only_differences: false,
-            offset: 0,
-            limit: MAX_ROWS,
-        };
-        let mut report = comparison.report(store, query)?;
-        while let Some(offset) = report.next_offset {
-            query.offset = offset;
-            let page = comparison.report(store, query)?;
-            report.next_offset = page.next_offset;
-            report.rows.extend(page.rows);
-        }
-        if let Some(first) = comparison.first {
-            report.diff = comparison.diff(store, first.row)?;
-        }
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-        Ok(())
+/// Prints the comparison with all of its rows.
+fn json(out: &mut dyn Write, store: &dyn Store, comparison: &Comparison) -> Result<(), Failure> {
+    let mut query = CompareQuery {
+        only_differences: false,
+        offset: 0,
+        limit: MAX_ROWS,
+    };
+    let mut report = comparison.report(store, query)?;
+    while let Some(offset) = report.next_offset {
+        query.offset = offset;
+        let page = comparison.report(store, query)?;
+        report.next_offset = page.next_offset;
+        report.rows.extend(page.rows);
     }
+    if let Some(first) = comparison.first {
+        report.diff = comparison.diff(store, first.row)?;
+    }
+    serde_json::to_writer_pretty(&mut *out, &report)?;
+    writeln!(out)?;
+    Ok(())
 }
 
 /// The code that the command ends with, as that of `diff`.

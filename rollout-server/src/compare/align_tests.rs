@@ -105,6 +105,34 @@ fn a_call_in_the_middle_of_many_alike_ones_is_added() {
 }
 
 #[test]
+fn changes_far_apart_among_alike_steps_are_changes() {
+    let steps = |changed: &[usize]| -> String {
+        let step = |n: usize| format!(" step\n  call(1)={}\n", u8::from(changed.contains(&n)));
+        format!("root\n{}", (0..2_000).map(step).collect::<String>())
+    };
+    let counts = Counts::of(&rows(&tree(&steps(&[])), &tree(&steps(&[300, 1_700]))));
+    assert_eq!((counts.changed, counts.added, counts.removed), (2, 0, 0));
+}
+
+#[test]
+fn a_long_run_of_new_steps_is_added() {
+    let calls =
+        |range: std::ops::Range<u32>| range.map(|n| format!(" search({n})\n")).collect::<String>();
+    let a = format!("root\n{} last(a)\n", calls(0..4_000));
+    let b = format!(
+        "root\n{}{}{} last(b)\n",
+        calls(0..2_000),
+        calls(10_000..13_000),
+        calls(2_000..4_000)
+    );
+    let counts = Counts::of(&rows(&tree(&a), &tree(&b)));
+    assert_eq!(
+        (counts.added, counts.changed, counts.removed),
+        (3_000, 1, 0)
+    );
+}
+
+#[test]
 fn a_result_that_changed_is_a_change() {
     insta::assert_snapshot!(told(
         "agent(q)=a\n plan\n  chat(1)=look it up\n lookup(A-1)=delayed\n refund(A-1)\n  POST",

@@ -94,7 +94,10 @@ impl Delta {
         let less = |a: Option<f64>, b: Option<f64>| Some(b? - a?);
         Self {
             duration_ms: less(a.duration_ms, b.duration_ms),
-            tokens: a.tokens.zip(b.tokens).map(|(a, b)| b as i64 - a as i64),
+            tokens: a
+                .tokens
+                .zip(b.tokens)
+                .map(|(a, b)| b.cast_signed().saturating_sub(a.cast_signed())),
             cost_usd: less(a.cost_usd, b.cost_usd),
         }
     }
@@ -198,7 +201,7 @@ impl Comparison {
 
     /// The row of a span of the first trace, else of the second.
     pub fn row_of(&self, store: &dyn Store, span_id: &str) -> Result<Option<usize>, StoreError> {
-        let sides: [(&str, fn(&Row) -> Option<u32>); 2] = [
+        let sides: [(&str, Place); 2] = [
             (&self.a.summary.trace_id, |row| row.a),
             (&self.b.summary.trace_id, |row| row.b),
         ];
@@ -221,6 +224,9 @@ impl Comparison {
         Ok(None)
     }
 }
+
+/// Where one trace has the step of a row.
+type Place = fn(&Row) -> Option<u32>;
 
 /// Some spans of a trace by their places.
 struct Spans(std::collections::HashMap<u32, SpanRow>);

@@ -3,15 +3,17 @@
 //! Short lists (up to [`CELLS`] pairs) are aligned for the best score: a pair of the same type and name counts, one that
 //! was given the same counts more, one that did the same throughout counts most. So of fifty calls of one tool with one
 //! more in the middle, one is added and none has changed, which the longest common subsequence of names alone cannot tell.
-//! Longer lists are cut at anchors first, as patience does, but the nth that did the same is paired with the nth, so that
-//! lists of alike steps have anchors too. That takes n log n, and what lies between anchors is aligned in turn; lists
-//! that are long even then are paired by the anchors alone. With n children in both lists together, no more than
-//! 512 n cells are computed.
+//!
+//! Longer lists are cut at anchors first, as patience does: at what both did as often as the other, the nth with the nth.
+//! That takes n log n. What is still long between anchors is aligned window by window, each of which is as long as a
+//! short list and gives up what it found in its first half. So no more than 1,024 pairs are weighed for each child.
 
 use std::collections::HashMap;
 
-/// Pairs that are weighed for one stretch at most: 512 by 512.
-const CELLS: usize = 1 << 18;
+/// Children of each list in one window.
+const WINDOW: usize = 512;
+/// Pairs that are weighed at a time.
+const CELLS: usize = WINDOW * WINDOW;
 
 /// What is looked at of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +30,7 @@ pub(super) struct Item {
 
 /// What anchors are found by, in turn.
 type Look = fn(&Item) -> u64;
-const LOOKS: [Look; 3] = [|item| item.subtree, |item| item.given, |item| item.key];
+const LOOKS: [Look; 2] = [|item| item.subtree, |item| item.given];
 
 /// Pairs of indices in rising order on both sides. The same pairs, turned around, for the lists turned around.
 pub(super) fn pairs(a: &[Item], b: &[Item]) -> Vec<(usize, usize)> {
@@ -81,6 +83,7 @@ fn stretch(
         return;
     }
     let Some((look, rest)) = looks.split_first() else {
+        windows(lists, (a, a_end), (b, b_end), found);
         return;
     };
     let (mut from_a, mut from_b) = (a, b);
@@ -91,6 +94,39 @@ fn stretch(
         (from_a, from_b) = (i + 1, j + 1);
     }
     stretch(lists, (from_a, a_end), (from_b, b_end), rest, found);
+}
+
+/// Aligns a long stretch window by window.
+fn windows(
+    lists: &Lists<'_>,
+    (mut a, a_end): (usize, usize),
+    (mut b, b_end): (usize, usize),
+    found: &mut Vec<(usize, usize)>,
+) {
+    const HALF: usize = WINDOW / 2;
+    loop {
+        while a < a_end && b < b_end && lists.a[a].subtree == lists.b[b].subtree {
+            found.push((a, b));
+            (a, b) = (a + 1, b + 1);
+        }
+        let (to_a, to_b) = (a_end.min(a + WINDOW), b_end.min(b + WINDOW));
+        if a == to_a || b == to_b {
+            return;
+        }
+        let pairs = best(&lists.a[a..to_a], &lists.b[b..to_b]);
+        let is_last = to_a == a_end && to_b == b_end;
+        // What is near the end of the window might be aligned better by what lies behind it.
+        let later = pairs
+            .iter()
+            .position(|(i, j)| !is_last && (*i >= HALF || *j >= HALF));
+        let kept = &pairs[..later.unwrap_or(pairs.len())];
+        found.extend(kept.iter().map(|(i, j)| (a + i, b + j)));
+        match later {
+            _ if is_last => return,
+            Some(later) => (a, b) = (a + pairs[later].0, b + pairs[later].1),
+            None => (a, b) = (to_a.min(a + HALF), to_b.min(b + HALF)),
+        }
+    }
 }
 
 /// What a pair is worth; 0 where they cannot be one.
@@ -137,26 +173,24 @@ fn best(a: &[Item], b: &[Item]) -> Vec<(usize, usize)> {
     found
 }
 
-/// The longest rising run of pairs of which each is the nth of its kind on both sides.
+/// The longest rising run of pairs of what both have as often, the nth with the nth.
 fn anchors(a: &[Item], b: &[Item], look: Look) -> Vec<(usize, usize)> {
-    let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (j, item) in b.iter().enumerate() {
-        places.entry(look(item)).or_default().push(j);
-    }
-    let mut seen: HashMap<u64, usize> = HashMap::new();
-    let mut candidates = Vec::new();
+    let mut places: HashMap<u64, (Vec<usize>, Vec<usize>)> = HashMap::new();
     for (i, item) in a.iter().enumerate() {
-        let kind = look(item);
-        // Nothing captured is nothing in common.
-        if kind == 0 {
-            continue;
-        }
-        let nth = seen.entry(kind).or_default();
-        if let Some(j) = places.get(&kind).and_then(|places| places.get(*nth)) {
-            candidates.push((i, *j));
-        }
-        *nth += 1;
+        places.entry(look(item)).or_default().0.push(i);
     }
+    for (j, item) in b.iter().enumerate() {
+        if let Some((_, right)) = places.get_mut(&look(item)) {
+            right.push(j);
+        }
+    }
+    // Nothing captured is nothing in common.
+    let alike = places
+        .into_iter()
+        .filter(|(kind, (left, right))| *kind != 0 && left.len() == right.len());
+    let pairs = alike.flat_map(|(_, (left, right))| left.into_iter().zip(right));
+    let mut candidates: Vec<_> = pairs.collect();
+    candidates.sort_unstable();
     rising(&candidates)
 }
 

@@ -48,7 +48,7 @@ macro_rules! scripts {
 }
 
 static ASSETS: &[Asset] = scripts! {
-    "chart.js" "columns.js" "compare.js" "complete.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "menu.js" "outline.js"
+    "chart.js" "columns.js" "compare.js" "complete.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "menu.js" "outline.js" "pick.js"
     "trace.js"
 };
 

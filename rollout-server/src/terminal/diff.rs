@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::paint::{BOLD, DIM, Facts, Painted, kind, plain, short_id, tone};
 use crate::{
     compare::{
-        Change, Comparison, Form, Line, Part, PartDiff, ReportRow, Side, StepDiff, TextDiff,
+        Change, Comparison, Form, Line, Part, PartDiff, ReportRow, Row, Side, StepDiff, TextDiff,
         Totals, Turn,
     },
     present,
@@ -286,13 +286,11 @@ fn steps(out: &mut dyn Write, view: &DiffView<'_>, width: usize) -> io::Result<(
 }
 
 fn elided(out: &mut dyn Write, rows: usize) -> io::Result<()> {
-    match rows {
-        0 => Ok(()),
-        _ => {
-            let words = format!("  ⋮ {}", counted(rows as u64, "step"));
-            writeln!(out, "{}", Painted(DIM, words))
-        }
+    if rows == 0 {
+        return Ok(());
     }
+    let words = format!("  ⋮ {}", counted(rows as u64, "step"));
+    writeln!(out, "{}", Painted(DIM, words))
 }
 
 fn title(out: &mut dyn Write, view: &DiffView<'_>, row: Option<usize>) -> io::Result<()> {
@@ -317,7 +315,7 @@ fn title(out: &mut dyn Write, view: &DiffView<'_>, row: Option<usize>) -> io::Re
     };
     let words = match (
         row.and_then(|row| comparison.rows.get(row))
-            .map(|row| row.change()),
+            .map(Row::change),
         first,
     ) {
         (Some(Change::Added), _) => format!("{step} was added"),

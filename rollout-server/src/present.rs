@@ -208,3 +208,24 @@ pub fn kind_class(kind: &str) -> &'static str {
         _ => "other",
     }
 }
+
+/// What one has more than another, with its sign: `+230 ms`, `−$0.0012`; `±0` where that is nothing.
+pub fn more(delta: f64, words: impl FnOnce(f64) -> String) -> String {
+    let sign = if delta < 0.0 { "−" } else { "+" };
+    if delta == 0.0 {
+        return "±0".to_owned();
+    }
+    format!("{sign}{}", words(delta.abs()))
+}
+
+/// How much more, in per cent of what it was; `None` where it was nothing, or hardly differs.
+pub fn share(before: f64, after: f64) -> Option<String> {
+    let share = (after - before) / before * 100.0;
+    (before > 0.0 && share.abs() >= 0.5).then(|| {
+        if share.abs() >= 1000.0 {
+            format!("×{:.0}", after / before)
+        } else {
+            more(share, |share| format!("{share:.0}%"))
+        }
+    })
+}

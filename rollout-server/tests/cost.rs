@@ -613,7 +613,7 @@ fn a_store_from_before_there_were_prices_is_priced_when_it_is_asked_for() {
         "UPDATE traces SET usage = json_set(usage, '$.cost_usd', 1.0);
          ALTER TABLE spans DROP COLUMN cost_from; ALTER TABLE spans DROP COLUMN priced_usd;
          ALTER TABLE traces DROP COLUMN reported_calls; ALTER TABLE traces DROP COLUMN priced_calls;
-         ALTER TABLE traces DROP COLUMN unpriced_calls; PRAGMA user_version = 4;",
+         ALTER TABLE traces DROP COLUMN unpriced_calls; PRAGMA user_version = 5;",
     )
     .unwrap();
     drop(old);

@@ -14,6 +14,7 @@ pub mod axe;
 pub mod browser;
 pub mod clickhouse;
 pub mod collector;
+pub mod compare;
 pub mod conversation;
 pub mod events;
 pub mod fixture;

@@ -408,7 +408,7 @@ fn queries_that_make_no_sense() {
     let unknown = server.get("/api/v1/traces?filter=colour:red");
     assert_eq!(unknown.status, 400);
     assert!(
-        unknown.body.contains("status, name, type, user"),
+        unknown.body.contains("status, name, user, session"),
         "{unknown:?}"
     );
     for (path, expected) in [

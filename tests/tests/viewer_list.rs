@@ -952,3 +952,48 @@ fn lists_are_read_without_scripts_and_on_narrow_screens() {
         assert_eq!(page.count("main"), 1, "{path}");
     }
 }
+
+#[test]
+fn extreme_content_stays_in_its_place() {
+    let Some(page) = Page::start() else { return };
+    let server = TestServer::start();
+    let (name, long) = ("n".repeat(200), "x".repeat(10_000));
+    let id = "i".repeat(190);
+    let of = Of {
+        name: &name,
+        user: &id,
+        session: &id,
+        conversation: &id,
+        tag: &id,
+        question: "أين طلبي؟ كان من المفترض أن يصل يوم الثلاثاء 你好 😡👩‍👩‍👧 Ω",
+        answer: &"line\n".repeat(200_000),
+        ..OF
+    };
+    server.take(&trace("a", ago(5), of));
+    server.take(&trace(
+        "b",
+        ago(4),
+        Of {
+            answer: &long,
+            status: "error",
+            ..of
+        },
+    ));
+    for width in [1280, 390] {
+        page.size(width, 844);
+        for path in [
+            "/".to_owned(),
+            format!("/?filter=user:{id}"),
+            "/sessions".to_owned(),
+            "/users".to_owned(),
+            format!("/sessions/{id}"),
+            format!("/users/{id}"),
+        ] {
+            open(&page, &server, &path);
+            let wide = number(&page, "document.documentElement.scrollWidth");
+            assert!((wide - f64::from(width)).abs() < 0.5, "{path}: {wide}");
+            page.picture(&format!("extreme-{width}-{}", path.len()));
+        }
+    }
+    assert_eq!(page.problems(), [""; 0]);
+}

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod diff;
 mod doctor;
 mod drain;
 mod export;
@@ -15,6 +16,7 @@ mod run;
 mod runs;
 mod serve;
 mod show;
+mod stats;
 mod tail;
 
 use std::{error::Error, io::Write, process::ExitCode};
@@ -41,6 +43,8 @@ enum Command {
     Tail(tail::Tail),
     Runs(runs::Runs),
     Run(run::Run),
+    Stats(stats::Stats),
+    Diff(diff::Diff),
     Export(export::Export),
     Import(import::Import),
     Check(check::Check),
@@ -61,6 +65,15 @@ pub fn run() -> ExitCode {
         Command::Tail(command) => print(|out, say, _| command.run(out, say)),
         Command::Runs(command) => print(|out, say, _| command.run(out, say)),
         Command::Run(command) => print(|out, say, _| command.run(out, say)),
+        Command::Stats(command) => print(|out, say, width| command.run(out, say, width)),
+        Command::Diff(command) => {
+            let mut same = false;
+            let run = |out: &mut dyn Write, say: &mut dyn Write, width| {
+                command.run(out, say, width, &mut same)
+            };
+            let failed = print(run).inspect_err(|error| anstream::eprintln!("rollout: {error}"));
+            return diff::code(same, failed.is_err());
+        }
         Command::Export(command) => print(|_, say, _| command.run(say)),
         Command::Import(command) => print(|out, say, _| command.run(out, say)),
         Command::Check(command) => print(|out, say, _| command.run(out, say)),

@@ -30,6 +30,7 @@ macro_rules! scripts {
                     include_str!("../../viewer/css/trace.css"),
                     include_str!("../../viewer/css/detail.css"),
                     include_str!("../../viewer/css/runs.css"),
+                    include_str!("../../viewer/css/compare.css"),
                 ),
             },
             Asset {
@@ -47,7 +48,7 @@ macro_rules! scripts {
 }
 
 static ASSETS: &[Asset] = scripts! {
-    "chart.js" "columns.js" "complete.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "menu.js" "outline.js"
+    "chart.js" "columns.js" "compare.js" "complete.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "menu.js" "outline.js"
     "trace.js"
 };
 

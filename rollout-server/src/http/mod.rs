@@ -3,6 +3,7 @@
 mod assets;
 mod auth;
 mod body;
+mod compare;
 mod error;
 mod health;
 mod ingest;
@@ -34,7 +35,7 @@ pub use auth::{ApiKey, InvalidKey, Scope};
 pub(crate) use listen::serve;
 
 use self::{auth::Access, body::Bodies, error::ApiError, metrics::Metrics, pages::Pages};
-use crate::store::Store;
+use crate::{compare::Kept, store::Store};
 
 /// Scripts, styles and data of our own, and nothing else: captured content is only ever text.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -44,6 +45,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 #[derive(Clone)]
 struct App {
     store: Arc<dyn Store>,
+    comparisons: Arc<Kept>,
     access: Access,
     bodies: Bodies,
     decoders: Arc<Semaphore>,
@@ -62,6 +64,7 @@ pub(crate) fn router(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let app = App {
         store: Arc::clone(&store),
+        comparisons: Arc::default(),
         access: Access::new(keys),
         bodies: Bodies::new(),
         decoders: Arc::new(Semaphore::new(cores)),
@@ -94,11 +97,12 @@ pub(crate) fn router(
         .route("/api/v1/sessions", get(query::sessions))
         .route("/api/v1/conversations", get(query::conversations))
         .route("/api/v1/complete", get(query::complete))
+        .route("/api/v1/compare", get(compare::compare))
         .route("/api/v1/runs", get(query::runs))
         .route("/api/v1/runs/{run_id}", get(query::run))
         .route("/api/v1/runs/{run_id}/datapoints", get(query::datapoints))
         .route("/metrics", get(health::metrics))
-        .merge(pages::routes(Pages::new(store, dir)).with_state(()))
+        .merge(pages::routes(Pages::new(store, dir, Arc::clone(&app.comparisons))).with_state(()))
         .route_layer(middleware::from_fn_with_state(
             app.clone(),
             login::require_read,

@@ -75,6 +75,7 @@ pub(super) struct RangeQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
+    filter: Option<String>,
     limit: Option<u64>,
     cursor: Option<String>,
 }
@@ -219,7 +220,7 @@ pub(super) async fn span(
     found.map(Json).ok_or(unknown)
 }
 
-/// `GET /api/v1/runs?limit=…&cursor=…`
+/// `GET /api/v1/runs?filter=…&limit=…&cursor=…`
 pub(super) async fn runs(
     State(app): State<App>,
     query: Result<Query<RunsQuery>, QueryRejection>,
@@ -227,6 +228,7 @@ pub(super) async fn runs(
     let Query(query) =
         query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
     let query = RunQuery {
+        filter: filter(query.filter.as_deref())?,
         limit: limit(query.limit, 50, MAX_RUNS)?,
         cursor: query.cursor.filter(|cursor| !cursor.is_empty()),
     };
@@ -266,7 +268,7 @@ fn no_run(run_id: &str) -> ApiError {
     ApiError::not_found(format!("there is no run `{run_id}`"))
 }
 
-fn no_trace(trace_id: &str) -> ApiError {
+pub(super) fn no_trace(trace_id: &str) -> ApiError {
     ApiError::not_found(format!("there is no trace `{trace_id}`"))
 }
 
@@ -275,7 +277,7 @@ fn filter(text: Option<&str>) -> Result<Filter, ApiError> {
     text.parse().map_err(|error| ApiError::filter(&error, text))
 }
 
-fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {
+pub(super) fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {
     let limit = asked.unwrap_or(default);
     if (1..=most).contains(&limit) {
         return Ok(limit);
@@ -287,7 +289,7 @@ fn limit(asked: Option<u64>, default: u64, most: u64) -> Result<u64, ApiError> {
 }
 
 /// Asks the store on a thread that may block.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     app: &App,
     question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, ApiError> {

@@ -38,8 +38,10 @@ pub const MAX_RUNS: u64 = 200;
 pub const MAX_DATAPOINTS: u64 = 10_000;
 
 /// Which runs are asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunQuery {
+    /// What one of their rollouts must have. What they come to is told of all.
+    pub filter: Filter,
     /// How many at most, from 1 to [`MAX_RUNS`].
     pub limit: u64,
     /// The [`RunPage::next_cursor`] of the page before.
@@ -49,6 +51,7 @@ pub struct RunQuery {
 impl Default for RunQuery {
     fn default() -> Self {
         Self {
+            filter: Filter::default(),
             limit: 50,
             cursor: None,
         }

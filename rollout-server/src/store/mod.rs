@@ -22,9 +22,9 @@ pub use place::StorePlace;
 pub use sqlite::SqliteStore;
 
 use crate::query::{
-    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RepricePage,
-    RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage,
-    TraceQuery, ValueCount, ValueQuery,
+    Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, MAX_SPANS,
+    RepricePage, RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail,
+    TracePage, TraceQuery, ValueCount, ValueQuery,
 };
 
 /// Keeps events, folded into traces and spans, and answers questions about them.
@@ -76,6 +76,35 @@ pub trait Store: Send + Sync + 'static {
 
     /// One span with its payloads; `None` where there is none.
     fn span(&self, trace_id: &str, span_id: &str) -> Result<Option<SpanDetail>, StoreError>;
+
+    /// Tells a trace's spans with their payloads, but without what was reported inside of them, in tree order. Stops when
+    /// `tell` returns `false`. Returns `false` where there is no such trace.
+    ///
+    /// As it is, it asks for one span after the other, each of which may have changed meanwhile.
+    fn details(
+        &self,
+        trace_id: &str,
+        tell: &mut dyn FnMut(SpanDetail) -> bool,
+    ) -> Result<bool, StoreError> {
+        let mut offset = 0;
+        loop {
+            let Some(page) = self.spans(trace_id, offset, MAX_SPANS)? else {
+                return Ok(offset > 0);
+            };
+            offset += page.spans.len() as u64;
+            for row in &page.spans {
+                if let Some(mut span) = self.span(trace_id, &row.span_id)? {
+                    span.events.clear();
+                    if !tell(span) {
+                        return Ok(true);
+                    }
+                }
+            }
+            if page.spans.is_empty() || offset >= page.total {
+                return Ok(true);
+            }
+        }
+    }
 
     /// The runs, those that began last first.
     fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError>;

@@ -154,6 +154,16 @@ async function count() {
   news(`${many}${found.next_cursor ? "+" : ""} new`, click("a:first-child"));
 }
 
+/** Lets the keyboard scroll what is longer than its place. */
+function scrollable() {
+  for (const part of document.querySelectorAll(".part-of > .sheet")) {
+    if (part.tabIndex >= 0 || part.scrollHeight <= part.clientHeight) continue;
+    part.tabIndex = 0;
+    part.setAttribute("role", "group");
+    part.setAttribute("aria-label", part.parentElement.querySelector("h2").textContent);
+  }
+}
+
 function start() {
   for (const part of document.querySelectorAll("[data-pager], [data-part]")) {
     original.set(part.dataset.part === undefined ? "[data-pager]" : `[data-part="${part.dataset.part}"]`, part.innerHTML);
@@ -163,14 +173,30 @@ function start() {
   customRange();
   columns();
   localize();
+  scrollable();
 }
 
+/** How often a range that ends now is looked at anew where nothing comes, in milliseconds. */
+const SLIDE = 30000;
+
 let cost = 0;
+let busy = false;
 async function changed() {
+  if (busy) return;
+  busy = true;
+  try {
+    await renew();
+  } finally {
+    busy = false;
+  }
+}
+
+async function renew() {
   const began = performance.now();
   const page = await fragment(location.href);
   merge(page);
   localize();
+  scrollable();
   const later = main().dataset.now !== undefined && main().dataset.first === undefined;
   if (later) await count();
   cost = performance.now() - began;
@@ -200,5 +226,8 @@ keys({
   "?": open,
 });
 main().dataset.ready = "true";
+setInterval(() => {
+  if (!document.hidden && document.querySelector("[data-slides]")) changed().catch(() => {});
+}, SLIDE);
 // A page that costs much is made less often.
 follow("/live", changed, () => Math.max(400, cost * 10));

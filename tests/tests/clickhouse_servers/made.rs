@@ -36,19 +36,19 @@ const GRADERS: [&str; 3] = ["exact", "judge", "länge"];
 const ENVS: [&str; 2] = ["shop", "maze"];
 
 /// What a batch is sent with.
-pub struct Sent {
-    pub writer: Option<String>,
-    pub events: Vec<Value>,
+pub(super) struct Sent {
+    pub(super) writer: Option<String>,
+    pub(super) events: Vec<Value>,
 }
 
 /// What is made up.
-pub struct Made {
-    pub batches: Vec<Sent>,
+pub(super) struct Made {
+    pub(super) batches: Vec<Sent>,
     /// Processes that are gone in the end.
-    pub gone: Vec<String>,
-    pub trace_ids: Vec<String>,
-    pub externals: Vec<String>,
-    pub runs: Vec<String>,
+    pub(super) gone: Vec<String>,
+    pub(super) trace_ids: Vec<String>,
+    pub(super) externals: Vec<String>,
+    pub(super) runs: Vec<String>,
 }
 
 struct Maker {
@@ -131,7 +131,7 @@ fn at(base: Timestamp, us: i64) -> String {
 }
 
 /// Makes up traces.
-pub fn traces(seed: u64, count: u64) -> Made {
+pub(super) fn traces(seed: u64, count: u64) -> Made {
     let mut maker = Maker {
         rng: Rng::with_seed(seed),
         number: 0,
@@ -418,7 +418,7 @@ fn span(
 }
 
 /// A filter.
-pub fn filter(rng: &mut Rng) -> String {
+pub(super) fn filter(rng: &mut Rng) -> String {
     let terms = [0, 1, 1, 1, 2, 2, 3][rng.usize(..7)];
     let terms: Vec<String> = (0..terms).map(|_| term(rng)).collect();
     terms.join(" ")
@@ -531,7 +531,7 @@ fn text(rng: &mut Rng) -> String {
 }
 
 /// The beginning of a word of a filter, to be completed.
-pub fn beginning(rng: &mut Rng) -> String {
+pub(super) fn beginning(rng: &mut Rng) -> String {
     let words = [
         "status:",
         "name:s",

@@ -48,5 +48,6 @@ pub(super) fn of(headers: &HeaderMap) -> Vec<Column> {
 /// The classes that put columns of a table away.
 pub(super) fn classes(columns: &[Column]) -> String {
     let away = columns.iter().filter(|column| !column.shown);
-    away.map(|column| format!(" no-{}", column.name)).collect()
+    let classes: Vec<_> = away.map(|column| format!(" no-{}", column.name)).collect();
+    classes.concat()
 }

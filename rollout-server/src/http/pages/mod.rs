@@ -3,6 +3,8 @@
 
 mod chart;
 mod columns;
+mod compare;
+mod compare_diff;
 mod detail;
 mod facts;
 mod groups;
@@ -23,21 +25,23 @@ use axum::{Router, routing::get};
 use tokio::sync::Semaphore;
 
 use super::assets;
-use crate::store::Store;
+use crate::{compare::Kept, store::Store};
 
 /// What the pages are made from.
 #[derive(Clone)]
 pub struct Pages {
     store: Arc<dyn Store>,
+    comparisons: Arc<Kept>,
     dir: Arc<str>,
     streams: Arc<Semaphore>,
 }
 
 impl Pages {
     /// Pages over `store`; `dir` is the folder that an empty list tells the reader about.
-    pub fn new(store: Arc<dyn Store>, dir: &Path) -> Self {
+    pub fn new(store: Arc<dyn Store>, dir: &Path, comparisons: Arc<Kept>) -> Self {
         Self {
             store,
+            comparisons,
             dir: dir.display().to_string().into(),
             streams: super::live::permits(),
         }
@@ -61,6 +65,8 @@ pub fn routes(pages: Pages) -> Router {
         .route("/traces/{trace_id}", get(trace::page))
         .route("/traces/{trace_id}/detail", get(trace::part))
         .route("/traces/{trace_id}/outline", get(outline::outline))
+        .route("/compare", get(compare::page))
+        .route("/compare/diff", get(compare::part))
         .route("/runs", get(runs::list))
         .route("/runs/{run_id}", get(runs::run))
         .route("/runs/{run_id}/datapoints", get(runs::datapoints))

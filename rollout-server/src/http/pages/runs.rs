@@ -183,6 +183,7 @@ fn runs(store: &dyn Store, frame: Frame, asked: ListAsked) -> Result<RunsPage, M
     let found = store.runs(&RunQuery {
         limit: RUNS,
         cursor: asked.cursor.clone(),
+        ..RunQuery::default()
     })?;
     Ok(RunsPage {
         frame,

@@ -139,6 +139,9 @@ pub(super) struct Search {
     pub(super) unbounded: Option<String>,
     /// The page of the one user, session or conversation that it asks for.
     pub(super) page_of: Option<(&'static str, String, String)>,
+    /// What stands before a colon, and what before a comparison.
+    pub(super) keys: &'static [WordInfo],
+    pub(super) measures: &'static [WordInfo],
 }
 
 /// What is wrong with a filter, and where.
@@ -197,6 +200,8 @@ impl Search {
             until: until.map(Moment::of),
             unbounded: (!bounds.is_empty()).then(|| href(base, &within(filter, ""))),
             page_of: read.as_ref().ok().and_then(page_of),
+            keys: KEYS,
+            measures: MEASURES,
         };
         (search, read.ok())
     }
@@ -210,14 +215,9 @@ impl Search {
         filter
     }
 
-    /// What stands before a colon.
-    pub(super) fn keys(&self) -> &'static [WordInfo] {
-        KEYS
-    }
-
-    /// What is compared with a number.
-    pub(super) fn measures(&self) -> &'static [WordInfo] {
-        MEASURES
+    /// Whether what it lets through changes by time alone.
+    pub(super) fn slides(&self) -> bool {
+        self.ranges.iter().any(|range| range.current)
     }
 
     /// The page after this one.

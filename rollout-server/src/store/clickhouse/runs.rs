@@ -102,12 +102,13 @@ fn all_runs(having: &str) -> String {
         "SELECT it.run_id AS run_id, min(it.began) AS first_at, min(it.born) AS birth, max(it.at) AS registered_at,
             max(it.of) AS phase, max(it.belongs) AS project
          FROM (
-            SELECT assumeNotNull(run_id) AS run_id, sort_at AS began, born, toInt64(0) AS at, '' AS of, '' AS belongs
-            FROM rollout_traces FINAL WHERE run_id IS NOT NULL AND NOT gone
+            SELECT assumeNotNull(known.run_id) AS run_id, known.sort_at AS began, known.born AS born, toInt64(0) AS at,
+                '' AS of, '' AS belongs
+            FROM rollout_traces AS known FINAL WHERE known.run_id IS NOT NULL AND NOT known.gone
             UNION ALL
-            SELECT id AS run_id, min(at) AS began, began AS born, began AS at, argMin(phase, at) AS of,
-                argMaxIf(belongs_to, at, belongs_to <> '') AS belongs
-            FROM (SELECT id, at, phase, belongs_to FROM rollout_registry WHERE kind = 'run') GROUP BY id
+            SELECT said.id, min(said.at), min(said.at), min(said.at), argMin(said.phase, said.at),
+                argMaxIf(said.belongs_to, said.at, said.belongs_to <> '')
+            FROM rollout_registry AS said WHERE said.kind = 'run' GROUP BY said.id
          ) AS it GROUP BY it.run_id{having}"
     )
 }

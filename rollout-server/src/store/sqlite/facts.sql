@@ -19,3 +19,6 @@ INSERT INTO search (search, rank) VALUES ('hashsize', 16777216);
 -- Traces whose texts are not there yet, or have changed, and when that was first seen.
 CREATE TABLE unsearched (trace INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 INSERT INTO unsearched (trace, at) SELECT id, 0 FROM traces WHERE runs;
+
+-- Finds the oldest of them without looking through all.
+CREATE INDEX traces_aside ON traces (sort_at, id) WHERE NOT runs;

@@ -245,6 +245,14 @@ impl Store for SqliteStore {
         self.read(|connection| spans::detail(connection, &self.trees, trace_id, span_id))
     }
 
+    fn details(
+        &self,
+        trace_id: &str,
+        tell: &mut dyn FnMut(SpanDetail) -> bool,
+    ) -> Result<bool, StoreError> {
+        self.read(|connection| spans::details(connection, &self.trees, trace_id, tell))
+    }
+
     fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {
         self.read(|connection| runs::runs(connection, query))
     }

@@ -34,11 +34,11 @@ pub(super) fn sweep(
             None => return Ok(gone),
         };
         let oldest: Option<i64> = connection
-            .prepare_cached(
-                "SELECT id FROM traces
-                 WHERE sort_at < ?1 AND status <> 'running' AND id < (SELECT max(id) FROM traces)
-                 ORDER BY sort_at, id LIMIT 1",
-            )?
+            .prepare_cached(&format!(
+                "SELECT id FROM (SELECT * FROM ({}) UNION ALL SELECT * FROM ({})) ORDER BY sort_at, id LIMIT 1",
+                oldest("runs"),
+                oldest("NOT runs"),
+            ))?
             .query_row([before], |row| row.get(0))
             .optional()?;
         let Some(trace) = oldest else {
@@ -52,6 +52,15 @@ pub(super) fn sweep(
         gone += 1;
     }
     Ok(gone)
+}
+
+/// The oldest of some traces that may go. Each of the two kinds has an index of its own.
+fn oldest(which: &str) -> String {
+    format!(
+        "SELECT id, sort_at FROM traces
+         WHERE {which} AND sort_at < ?1 AND status <> 'running' AND id < (SELECT max(id) FROM traces)
+         ORDER BY sort_at, id LIMIT 1"
+    )
 }
 
 /// Removes texts that no trace has any more.

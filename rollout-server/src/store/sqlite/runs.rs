@@ -1,18 +1,22 @@
 //! Runs, their steps and datapoints: registered, and asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
+    dictionary::{self, Facet},
+    facts,
     list::{cursor, parse_cursor, time},
+    matcher::{Matcher, Outcome},
     save::json,
     tally::{Rollout, Sums},
 };
 use crate::{
     query::{
-        DatapointPage, DatapointQuery, DatapointSummary, MAX_DATAPOINTS, MAX_RUNS, RunDetail,
-        RunPage, RunQuery, RunSummary, StepSummary,
+        DatapointPage, DatapointQuery, DatapointSummary, Filter, MAX_DATAPOINTS, MAX_RUNS,
+        RunDetail, RunPage, RunQuery, RunSummary, StepSummary,
     },
     store::{Registration, StoreError},
 };
@@ -122,15 +126,24 @@ pub(super) fn runs(connection: &Connection, query: &RunQuery) -> Result<RunPage,
         Some(cursor) => parse_cursor(cursor).ok_or(StoreError::Cursor)?,
         None => (i64::MAX, i64::MAX),
     };
-    let limit = query.limit.clamp(1, MAX_RUNS);
-    // One more than asked for tells whether there is another page.
+    let limit = query.limit.clamp(1, MAX_RUNS) as usize;
+    let passing = passing(connection, &query.filter)?;
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {RUN} FROM runs WHERE (first_at, id) < (?1, ?2) ORDER BY first_at DESC, id DESC LIMIT ?3"
+        "SELECT {RUN} FROM runs WHERE (first_at, id) < (?1, ?2) ORDER BY first_at DESC, id DESC"
     ))?;
-    let rows = statement.query_map(params![first_at, id, limit.cast_signed() + 1], run_row)?;
-    let mut rows: Vec<RunRow> = rows.collect::<Result<_, _>>()?;
-    let more = rows.len() as u64 > limit;
-    rows.truncate(limit as usize);
+    let mut found = statement.query(params![first_at, id])?;
+    let mut rows = Vec::new();
+    // One more than asked for tells whether there is another page.
+    while rows.len() <= limit
+        && let Some(row) = found.next()?
+    {
+        let row = run_row(row)?;
+        if passing.as_ref().is_none_or(|ids| ids.contains(&row.run_id)) {
+            rows.push(row);
+        }
+    }
+    let more = rows.len() > limit;
+    rows.truncate(limit);
     let last = rows.last().filter(|_| more);
     let next_cursor = last.map(|last| cursor((last.first_at, last.id)));
     let runs = rows.into_iter().map(|row| {
@@ -141,6 +154,34 @@ pub(super) fn runs(connection: &Connection, query: &RunQuery) -> Result<RunPage,
         runs: runs.collect::<Result<_, StoreError>>()?,
         next_cursor,
     })
+}
+
+/// The ids of the runs that have a rollout which passes; `None` where every run does.
+fn passing(
+    connection: &Connection,
+    filter: &Filter,
+) -> Result<Option<HashSet<String>>, StoreError> {
+    if filter.terms.is_empty() {
+        return Ok(None);
+    }
+    let mut matcher = Matcher::of(connection, filter, Timestamp::now())?;
+    matcher.settle()?;
+    let mut codes = HashSet::new();
+    facts::each(connection, |facts| {
+        if let Some(run) = facts.value(Facet::Run)
+            && !codes.contains(&run)
+            && matcher.test(facts)? == Outcome::Yes
+        {
+            codes.insert(run);
+        }
+        Ok(())
+    })?;
+    let mut ids = HashSet::with_capacity(codes.len());
+    for code in codes {
+        let text = dictionary::text(connection, dictionary::number(code))?;
+        ids.extend(text.map(|(_, id)| id));
+    }
+    Ok(Some(ids))
 }
 
 pub(super) fn run(connection: &Connection, run_id: &str) -> Result<Option<RunDetail>, StoreError> {

@@ -175,45 +175,92 @@ pub(super) fn detail(
     let found = statement.query_row(params![trace, span_id], |row| {
         let id: i64 = row.get("id")?;
         let place = tree.places.iter().find(|place| place.row == id);
-        let place = place.copied().unwrap_or(Place {
+        Bare::of(row, id, place.copied())
+    });
+    let Some(bare) = found.optional()? else {
+        return Ok(None);
+    };
+    let mut span = bare.with_payloads(connection, trace_id)?;
+    span.events = detail::span_events(connection, trace, span_id)?;
+    Ok(Some(span))
+}
+
+/// Tells all spans with their payloads, in tree order.
+pub(super) fn details(
+    connection: &Connection,
+    trees: &Trees,
+    trace_id: &str,
+    tell: &mut dyn FnMut(SpanDetail) -> bool,
+) -> Result<bool, StoreError> {
+    let Some((trace, version)) = detail::find(connection, trace_id)? else {
+        return Ok(false);
+    };
+    let tree = trees.of(connection, trace, version)?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {ROW} FROM spans WHERE id = ?1"))?;
+    for place in &tree.places {
+        let bare =
+            statement.query_row([place.row], |row| Bare::of(row, place.row, Some(*place)))?;
+        if !tell(bare.with_payloads(connection, trace_id)?) {
+            break;
+        }
+    }
+    Ok(true)
+}
+
+/// A span without its payloads.
+struct Bare {
+    id: i64,
+    row: SpanRow,
+    ended_at: Option<i64>,
+    tool_call_id: Option<String>,
+}
+
+impl Bare {
+    fn of(row: &Row<'_>, id: i64, place: Option<Place>) -> rusqlite::Result<Self> {
+        let place = place.unwrap_or(Place {
             row: id,
             depth: 0,
             has_parent: false,
         });
-        Ok((
+        Ok(Self {
             id,
-            span_row(row, place)?,
-            row.get("ended_at")?,
-            row.get("tool_call_id")?,
-        ))
-    });
-    let Some((id, mut row, ended_at, tool_call_id)) = found.optional()? else {
-        return Ok(None);
-    };
-    let mut payloads = Payloads::of(connection, "span_payloads", id)?;
-    let mut attributes = payloads.members(payload::ATTRIBUTES);
-    detail::complete(&mut row.error, &mut attributes);
-    let [file, line, function] = CODE.map(|name| attributes.remove(name));
-    let code = CodeLocation {
-        file: file.and_then(|file| read(file.as_str())),
-        line: line.and_then(|line| read(line.as_str())),
-        function: function.and_then(|function| read(function.as_str())),
-    };
-    let truncated = attributes.remove(TRUNCATED);
-    Ok(Some(SpanDetail {
-        row,
-        trace_id: trace_id.to_owned(),
-        ended_at: time(ended_at),
-        tool_call_id,
-        input: payloads.take(payload::INPUT),
-        output: payloads
-            .take(payload::OUTPUT)
-            .or_else(|| payloads.take(payload::PREVIEW)),
-        attributes,
-        code: (code != CodeLocation::default()).then_some(code),
-        truncated: truncated
-            .and_then(|sizes| read(sizes.as_str()))
-            .unwrap_or_default(),
-        events: detail::span_events(connection, trace, span_id)?,
-    }))
+            row: span_row(row, place)?,
+            ended_at: row.get("ended_at")?,
+            tool_call_id: row.get("tool_call_id")?,
+        })
+    }
+
+    fn with_payloads(
+        mut self,
+        connection: &Connection,
+        trace_id: &str,
+    ) -> Result<SpanDetail, StoreError> {
+        let mut payloads = Payloads::of(connection, "span_payloads", self.id)?;
+        let mut attributes = payloads.members(payload::ATTRIBUTES);
+        detail::complete(&mut self.row.error, &mut attributes);
+        let [file, line, function] = CODE.map(|name| attributes.remove(name));
+        let code = CodeLocation {
+            file: file.and_then(|file| read(file.as_str())),
+            line: line.and_then(|line| read(line.as_str())),
+            function: function.and_then(|function| read(function.as_str())),
+        };
+        let truncated = attributes.remove(TRUNCATED);
+        Ok(SpanDetail {
+            row: self.row,
+            trace_id: trace_id.to_owned(),
+            ended_at: time(self.ended_at),
+            tool_call_id: self.tool_call_id,
+            input: payloads.take(payload::INPUT),
+            output: payloads
+                .take(payload::OUTPUT)
+                .or_else(|| payloads.take(payload::PREVIEW)),
+            attributes,
+            code: (code != CodeLocation::default()).then_some(code),
+            truncated: truncated
+                .and_then(|sizes| read(sizes.as_str()))
+                .unwrap_or_default(),
+            events: Vec::new(),
+        })
+    }
 }

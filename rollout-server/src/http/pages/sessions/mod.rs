@@ -28,6 +28,8 @@ use crate::{
 struct Kind {
     by: GroupBy,
     one: &'static str,
+    /// The same as a heading.
+    name: &'static str,
     many: &'static str,
     title: &'static str,
     path: &'static str,
@@ -40,6 +42,7 @@ struct Kind {
 const SESSIONS: Kind = Kind {
     by: GroupBy::Session,
     one: "session",
+    name: "Session",
     many: "sessions",
     title: "Sessions",
     path: "/sessions",
@@ -50,6 +53,7 @@ const SESSIONS: Kind = Kind {
 const CONVERSATIONS: Kind = Kind {
     by: GroupBy::Conversation,
     one: "conversation",
+    name: "Conversation",
     many: "conversations",
     title: "Conversations",
     path: "/conversations",
@@ -60,6 +64,7 @@ const CONVERSATIONS: Kind = Kind {
 const USERS: Kind = Kind {
     by: GroupBy::User,
     one: "user",
+    name: "User",
     many: "users",
     title: "Users",
     path: "/users",

@@ -49,10 +49,11 @@ pub(super) struct UserPage {
 /// Sessions, or conversations, of the user.
 struct Related {
     title: &'static str,
-    one: &'static str,
+    name: &'static str,
     rows: Vec<GroupRow>,
-    /// The list of all of them, where there are more.
-    all: Option<Option<String>>,
+    /// Whether there are more, and the list of all of them.
+    more: bool,
+    all: Option<String>,
 }
 
 /// A piece of feedback, or a signal.
@@ -99,9 +100,10 @@ pub(super) fn page(store: &Arc<dyn Store>, frame: Frame, id: String) -> Result<U
         let groups = found.groups.into_iter();
         related.push(Related {
             title: kind.title,
-            one: kind.one,
+            name: kind.name,
             rows: groups.map(|group| GroupRow::of(kind, group)).collect(),
-            all: found.next_cursor.map(|_| list(kind.path)),
+            more: found.next_cursor.is_some(),
+            all: list(kind.path),
         });
     }
     let mut facts = totals(&group);

@@ -31,6 +31,7 @@ pub struct House {
 
 const LOADED: &str = "true";
 const FOLLOWS: &str = "document.querySelector('[data-live]')?.dataset.state === 'on' && (!document.querySelector('.list-page') || document.querySelector('main').dataset.ready)";
+const DONE: &str = "document.querySelector('main')?.dataset.ready";
 const OUTLINED: &str = "document.querySelector('main')?.dataset.ready && document.querySelector('[data-live]')?.dataset.state === 'on'";
 /// The pane shows a span.
 const SELECTED: &str = "document.querySelector('main')?.dataset.ready && document.querySelector('#pane .name')?.textContent !== 'The whole trace'";
@@ -101,6 +102,23 @@ impl House {
                 ("run", format!("/runs/{run}")),
                 ("datapoints", format!("/runs/{run}/datapoints")),
             ],
+        );
+        let (a, b) = (gallery::FAILED, gallery::MENDED);
+        of(
+            &self.full,
+            DONE,
+            false,
+            vec![
+                ("compare", format!("/compare?a={a}&b={b}")),
+                ("compare-step", format!("/compare?a={a}&b={b}&row=3")),
+                ("compare-same", format!("/compare?a={a}&b={a}")),
+            ],
+        );
+        of(
+            &self.full,
+            LOADED,
+            false,
+            vec![("compare-choose", format!("/compare?a={a}"))],
         );
         of(
             &self.full,

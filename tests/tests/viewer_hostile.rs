@@ -184,7 +184,7 @@ fn harmless(page: &Page, place: &Place) {
 }
 
 fn unfold(page: &Page) {
-    page.eval("for (const fold of document.querySelectorAll('details')) fold.open = true; new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(1))))");
+    page.eval("for (const fold of document.querySelectorAll('details:not(.menu)')) fold.open = true; new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(1))))");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rollout_core::event::{Agent, Links, RawObject};
 
 use super::{
-    RunState, Speaker, Tally, TracePatch,
+    RunState, SpanState, Speaker, Tally, TracePatch,
     state::{LifeState, Members, Said, say, set},
 };
 use crate::{query::PREVIEW_CHARS, value::preview};
@@ -149,18 +149,24 @@ impl TraceState<'_> {
         }
     }
 
-    /// The same for an output: until the trace has one of its own, the latest of those on top, by its time long before
-    /// any of the trace's.
-    pub(crate) fn preview_output(&mut self, output: &str, rank: i64) {
-        if self.output_rank.is_none_or(|known| known <= rank) {
-            self.output_preview = Some(preview(output, PREVIEW_CHARS));
+    /// The same for an output: until the trace has one of its own, that of the span on top that ended last, by its time
+    /// long before any of the trace's.
+    fn preview_output(&mut self, output: &str, rank: i64) {
+        let shown = preview(output, PREVIEW_CHARS);
+        let known = self.output_rank.zip(self.output_preview.as_deref());
+        if known.is_none_or(|known| known <= (rank, &shown)) {
+            self.output_preview = Some(shown);
             self.output_rank = Some(rank);
         }
     }
 
-    /// Shows the output of a span on top.
-    pub(crate) fn preview_output_on_top(&mut self, output: &str, at: i64) {
-        self.preview_output(output, at.saturating_sub(LONG_AGO));
+    /// Shows the output of a span, if it is on top and has ended.
+    pub(crate) fn preview_output_of(&mut self, span: &SpanState<'_>) {
+        if let (None, Some((_, output)), Some(ended_at)) =
+            (&span.parent, span.output, span.life.ended_at)
+        {
+            self.preview_output(output, ended_at.saturating_sub(LONG_AGO));
+        }
     }
 }
 

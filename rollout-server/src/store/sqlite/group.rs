@@ -363,6 +363,7 @@ impl<'c, 'a> Group<'c, 'a> {
                 trace.state.tally.replace(&span.before, &span.state.tally());
                 facts.span(&texts(&span.state), &mut spans)?;
                 respan |= span.texts_changed();
+                trace.state.preview_output_of(&span.state);
             }
             save::resolve_link(self.connection, trace.row, &mut trace.state)?;
             let status = save::trace(self.connection, &trace)?;
@@ -433,9 +434,6 @@ impl<'a> TraceEntry<'a> {
         }
         if let Some(input) = span.input {
             state.preview(input, at.saturating_neg());
-        }
-        if let Some(output) = span.output {
-            state.preview_output_on_top(output, at);
         }
     }
 

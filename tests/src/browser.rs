@@ -320,15 +320,19 @@ impl Page {
 
     /// Keeps a picture of the page in the folder that `ROLLOUT_SCREENSHOTS` names, if any.
     pub fn picture(&self, name: &str) {
-        let Some(folder) = std::env::var_os("ROLLOUT_SCREENSHOTS") else {
-            return;
-        };
+        if let Some(folder) = std::env::var_os("ROLLOUT_SCREENSHOTS") {
+            self.picture_at(&Path::new(&folder).join(format!("{name}.png")));
+        }
+    }
+
+    /// Keeps a picture of the page in a file; its folder is made.
+    pub fn picture_at(&self, path: &Path) {
         let shot = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
         let image = BASE64_STANDARD
             .decode(text(&shot["data"]))
             .expect("the picture is base64");
-        std::fs::create_dir_all(&folder).expect("the folder for pictures");
-        let path = Path::new(&folder).join(format!("{name}.png"));
+        let folder = path.parent().expect("a file in a folder");
+        std::fs::create_dir_all(folder).expect("the folder for pictures");
         std::fs::write(path, image).expect("the picture is written");
     }
 }

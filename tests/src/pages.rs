@@ -30,7 +30,8 @@ pub struct House {
 }
 
 const LOADED: &str = "true";
-const FOLLOWS: &str = "document.querySelector('[data-live]')?.dataset.state === 'on'";
+const FOLLOWS: &str = "document.querySelector('[data-live]')?.dataset.state === 'on' && (!document.querySelector('.list-page') || document.querySelector('main').dataset.ready)";
+const DONE: &str = "document.querySelector('main')?.dataset.ready";
 const OUTLINED: &str = "document.querySelector('main')?.dataset.ready && document.querySelector('[data-live]')?.dataset.state === 'on'";
 /// The pane shows a span.
 const SELECTED: &str = "document.querySelector('main')?.dataset.ready && document.querySelector('#pane .name')?.textContent !== 'The whole trace'";
@@ -79,6 +80,17 @@ impl House {
             vec![
                 ("list", "/".to_owned()),
                 ("list-filtered", "/?filter=status%3Aerror".to_owned()),
+                ("list-without-match", "/?filter=user%3Anobody".to_owned()),
+                ("sessions", "/sessions".to_owned()),
+                ("session", format!("/sessions/{}", gallery::SESSION)),
+                ("conversations", "/conversations".to_owned()),
+                (
+                    "conversation",
+                    format!("/conversations/{}", gallery::CONVERSATION),
+                ),
+                ("users", "/users".to_owned()),
+                ("user", format!("/users/{}", gallery::USER)),
+                ("runs", "/runs".to_owned()),
             ],
         );
         of(
@@ -86,12 +98,27 @@ impl House {
             LOADED,
             false,
             vec![
-                ("list-without-match", "/?filter=user%3Anobody".to_owned()),
                 ("list-with-error", "/?filter=colour%3Ared".to_owned()),
-                ("runs", "/runs".to_owned()),
                 ("run", format!("/runs/{run}")),
                 ("datapoints", format!("/runs/{run}/datapoints")),
             ],
+        );
+        let (a, b) = (gallery::FAILED, gallery::MENDED);
+        of(
+            &self.full,
+            DONE,
+            false,
+            vec![
+                ("compare", format!("/compare?a={a}&b={b}")),
+                ("compare-step", format!("/compare?a={a}&b={b}&row=3")),
+                ("compare-same", format!("/compare?a={a}&b={a}")),
+            ],
+        );
+        of(
+            &self.full,
+            LOADED,
+            false,
+            vec![("compare-choose", format!("/compare?a={a}"))],
         );
         of(
             &self.full,
@@ -125,14 +152,19 @@ impl House {
                 ("no-such-page", "/nowhere".to_owned()),
                 ("no-such-trace", "/traces/nowhere".to_owned()),
                 ("no-such-run", "/runs/nowhere".to_owned()),
+                ("no-such-user", "/users/nowhere".to_owned()),
             ],
         );
-        of(&self.empty, FOLLOWS, false, vec![("empty", "/".to_owned())]);
         of(
             &self.empty,
             LOADED,
             false,
-            vec![("runs-empty", "/runs".to_owned())],
+            vec![
+                ("empty", "/".to_owned()),
+                ("sessions-empty", "/sessions".to_owned()),
+                ("users-empty", "/users".to_owned()),
+                ("runs-empty", "/runs".to_owned()),
+            ],
         );
         of(&self.locked, LOADED, true, vec![("login", "/".to_owned())]);
         places

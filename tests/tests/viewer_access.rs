@@ -64,14 +64,13 @@ fn checkers_of_accessibility_find_nothing() {
                     );
                 };
                 add("");
-                // What is folded is of the page too.
-                page.eval(
-                    "for (const fold of document.querySelectorAll('details')) fold.open = true",
-                );
-                add(" unfolded");
-                if page.eval("Boolean(document.getElementById('help'))") == Value::Bool(true) {
-                    page.eval("document.getElementById('help').showModal()");
-                    add(" help");
+                // What is folded is of the page too; it is the same in every width.
+                if width == SIZES[0].0 {
+                    page.eval(
+                        "for (const fold of document.querySelectorAll('details:not(.menu)')) fold.open = true;
+                         document.getElementById('help')?.showModal(); 1",
+                    );
+                    add(" unfolded");
                 }
                 assert_eq!(place.problems(&page), [""; 0], "{}", place.name);
             }
@@ -146,6 +145,10 @@ fn dialogs_give_the_focus_back() {
             continue;
         }
         let name = place.name;
+        // A page that says what is wrong with a filter has the focus there already.
+        if page.eval("document.activeElement.matches('input')") == Value::Bool(true) {
+            page.press("Escape");
+        }
         page.eval("window.before = document.activeElement; 1");
         page.press("?");
         page.wait(&format!("{name}: help opens"), "help.open");
@@ -162,7 +165,8 @@ fn dialogs_give_the_focus_back() {
         page.press("j");
         page.press("Escape");
         page.wait(&format!("{name}: help closes"), "!help.open");
-        let back = "document.activeElement === before";
+        // Where nothing had the focus, none is lost.
+        let back = "document.activeElement === before || before === document.body";
         assert_eq!(page.eval(back), true, "{name}: the focus is lost");
 
         page.eval("document.querySelector('[data-help]').focus()");
@@ -259,10 +263,8 @@ fn no_page_offers_what_needs_scripts_to_who_has_none() {
     page.scripts(false);
     for place in house.places() {
         let name = place.name;
-        page.call("Page.navigate", &serde_json::json!({ "url": place.url }));
-        rollout_tests::wait_until(&format!("{name} is there"), || {
-            (page.count("main h1") == 1).then_some(())
-        });
+        page.open(&place.url);
+        assert_eq!(page.count("main h1"), 1, "{name}: nothing to read");
         let dead = "button[type=button]:not([hidden], [hidden] *)";
         assert_eq!(page.count(dead), 0, "{name}: a button that does nothing");
         let dialogs = page.count("dialog[open]");

@@ -75,7 +75,11 @@ fn disguise(value: &mut Value, next: &mut usize) {
                 "ended_at",
                 "event_type",
                 "schema_version",
+                // What pages are asked for by; `IDS` are strange ones.
                 "run_id",
+                "user_id",
+                "session_id",
+                "conversation_id",
             ];
             for (name, member) in members.iter_mut() {
                 if !of_protocol.contains(&name.as_str()) {
@@ -180,7 +184,7 @@ fn harmless(page: &Page, place: &Place) {
 }
 
 fn unfold(page: &Page) {
-    page.eval("for (const fold of document.querySelectorAll('details')) fold.open = true; new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(1))))");
+    page.eval("for (const fold of document.querySelectorAll('details:not(.menu)')) fold.open = true; new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(1))))");
 }
 
 #[test]
@@ -200,6 +204,12 @@ fn what_is_captured_does_nothing_on_any_page() {
         places.push(Place::span(server, "a strange id", &encoded, "ask"));
         for (name, path) in [
             ("a strange run", format!("/runs/{encoded}")),
+            ("a strange session", format!("/sessions/{encoded}")),
+            (
+                "a strange conversation",
+                format!("/conversations/{encoded}"),
+            ),
+            ("a strange user", format!("/users/{encoded}")),
             ("a strange run", format!("/runs/{encoded}/datapoints")),
             (
                 "a strange user",

@@ -56,8 +56,12 @@ pub(super) fn plain(text: &str, limit: usize) -> String {
             break;
         }
         match c {
-            '\n' | '\r' | '\t' => plain.push(' '),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {}
+            '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => plain.push(' '),
+            '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}' => {}
             c if c.is_control() => plain.push('\u{fffd}'),
             c => plain.push(c),
         }

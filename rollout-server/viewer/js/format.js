@@ -54,6 +54,9 @@ export function moment(date, now = new Date()) {
   return date.getFullYear() === now.getFullYear() ? `${day} ${clock.slice(0, 5)}` : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
+/** A moment to the second, as wide as the server's words for it. */
+const exactly = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+
 /** Rewrites every `<time datetime>` under `root` into the reader's time zone. */
 export function localize(root = document) {
   const now = new Date();
@@ -61,7 +64,7 @@ export function localize(root = document) {
     const date = new Date(time.dateTime);
     if (Number.isNaN(date.valueOf())) continue;
     time.title = `${time.dateTime}\n${date.toString()}`;
-    time.textContent = moment(date, now);
+    time.textContent = time.dataset.exact === undefined ? moment(date, now) : exactly(date);
   }
 }
 

@@ -30,13 +30,23 @@
     clips.set(node, box);
     return box;
   };
-  const unseen = (node) => node.closest(".unseen, [hidden], dialog, template, noscript") || getComputedStyle(node).clipPath !== "none" || !node.checkVisibility({ visibilityProperty: true });
+  const folded = (node) => {
+    const fold = node.closest("details:not([open])");
+    return fold && !fold.querySelector(":scope > summary")?.contains(node);
+  };
+  const unseen = (node) => node.closest(".unseen, [hidden], dialog, template, noscript") || folded(node) || !node.checkVisibility({ visibilityProperty: true })
+    || getComputedStyle(node).clipPath !== "none" || getComputedStyle(node).color === "rgba(0, 0, 0, 0)";
+  /** What stays where it is while the rest is scrolled stands on it as it should. */
+  const stays = (node) => {
+    for (let up = node; up; up = up.parentElement) if (/sticky|fixed/.test(getComputedStyle(up).position)) return true;
+    return false;
+  };
   const boxes = [];
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
   while (texts.nextNode() && boxes.length < 6000) {
     const text = texts.currentNode;
-    if (!text.data.trim() || unseen(text.parentElement)) continue;
+    if (!text.data.trim() || unseen(text.parentElement) || stays(text.parentElement)) continue;
     range.selectNodeContents(text);
     const seen = clip(text.parentElement);
     for (const rect of range.getClientRects()) {
@@ -66,7 +76,7 @@
     const text = words(node);
     const titled = node.closest("[title]")?.title ?? node.querySelector("[title]")?.title;
     if (titled?.replace(/\s+/g, " ").includes(text.slice(0, 100))) continue;
-    if (node.closest("a[href], [role=row]") || node.closest(".crumb")) continue;
+    if (node.closest("a[href], [role=row], .crumb") || node.closest("tr")?.querySelector("a[href]")) continue;
     faults.push(`${name(node)} is cut, and nothing says the rest`);
   }
 

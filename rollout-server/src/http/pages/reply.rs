@@ -120,9 +120,13 @@ fn error_page(status: StatusCode, title: &'static str, words: String) -> Respons
 
 /// Renders a page; what changes by the second is never kept by the browser.
 pub(super) fn html(page: &impl Template) -> Result<Response, Missing> {
-    let body = page
+    let mut body = page
         .render()
         .map_err(|error| Missing::Page(error.to_string()))?;
+    // HTML has no such character, and browsers would hide that there is one.
+    if body.contains('\0') {
+        body = body.replace('\0', "\u{fffd}");
+    }
     Ok(([(header::CACHE_CONTROL, "no-store")], Html(body)).into_response())
 }
 

@@ -3,6 +3,8 @@
 mod assets;
 mod auth;
 mod body;
+mod curl;
+mod download;
 mod error;
 mod health;
 mod ingest;
@@ -88,6 +90,12 @@ pub(crate) fn router(
         .route(
             "/api/v1/traces/{trace_id}/spans/{span_id}",
             get(query::span),
+        )
+        .route("/api/v1/traces/{trace_id}/search", get(query::search))
+        .route("/api/v1/traces/{trace_id}/export", get(download::trace))
+        .route(
+            "/api/v1/traces/{trace_id}/spans/{span_id}/curl",
+            get(query::curl),
         )
         .route("/api/v1/runs", get(query::runs))
         .route("/api/v1/runs/{run_id}", get(query::run))

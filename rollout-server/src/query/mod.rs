@@ -3,6 +3,7 @@
 mod chart;
 mod filter;
 mod group;
+mod hits;
 mod runs;
 pub(crate) mod tree;
 mod types;
@@ -13,6 +14,8 @@ pub use filter::{
     Term, Test, WordInfo,
 };
 pub use group::{GroupBy, GroupPage, GroupQuery, GroupSummary, MAX_GROUPS, ValueCount, ValueQuery};
+pub use hits::{MAX_HITS, SpanHit, SpanHits};
+pub(crate) use hits::{Needle, SEARCHED_BYTES, walk};
 pub use runs::{
     DatapointPage, DatapointQuery, DatapointSummary, RolloutFacts, RolloutTally, RunDetail,
     RunPage, RunSummary, ScoreRow, ScoreStats, StepSummary,

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 pub use error::StoreError;
 pub use sqlite::SqliteStore;
 
+use crate::query::{self, SpanHits};
 use crate::query::{
     Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RunDetail, RunPage,
     RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount, ValueQuery,
@@ -65,6 +66,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// One span with its payloads; `None` where there is none.
     fn span(&self, trace_id: &str, span_id: &str) -> Result<Option<SpanDetail>, StoreError>;
+
+    /// The spans of a trace in which a text stands, whatever its case, in tree order and at most `limit`; `None` where
+    /// there is no such trace. A blank text stands nowhere.
+    fn hits(&self, trace_id: &str, text: &str, limit: u64) -> Result<Option<SpanHits>, StoreError> {
+        query::walk(self, trace_id, text, limit)
+    }
 
     /// The runs, those that began last first.
     fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError>;

@@ -5,6 +5,7 @@ mod detail;
 mod events;
 mod filter;
 mod group;
+mod hits;
 mod list;
 mod migrations;
 mod retain;
@@ -28,7 +29,8 @@ use self::{spans::Trees, writer::Writer};
 use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError};
 use crate::query::{
     Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RunDetail, RunPage,
-    RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount, ValueQuery,
+    RunQuery, SpanDetail, SpanHits, SpanPage, TraceDetail, TracePage, TraceQuery, ValueCount,
+    ValueQuery,
 };
 
 /// How long a process waits for another one that writes to the same file.
@@ -208,6 +210,10 @@ impl Store for SqliteStore {
 
     fn span(&self, trace_id: &str, span_id: &str) -> Result<Option<SpanDetail>, StoreError> {
         self.read(|connection| spans::detail(connection, &self.trees, trace_id, span_id))
+    }
+
+    fn hits(&self, trace_id: &str, text: &str, limit: u64) -> Result<Option<SpanHits>, StoreError> {
+        self.read(|connection| hits::hits(connection, &self.trees, trace_id, text, limit))
     }
 
     fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {

@@ -45,6 +45,7 @@ macro_rules! scripts {
 
 static ASSETS: &[Asset] = scripts! {
     "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "outline.js" "trace.js"
+    "calls.js" "marks.js" "minimap.js" "path.js" "scale.js" "value.js"
 };
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -4,12 +4,18 @@
 mod detail;
 mod facts;
 mod groups;
+mod json;
 mod list;
+mod markdown;
 mod outline;
+mod picture;
+mod piece;
 mod reply;
 mod runs;
+mod text;
 mod timeline;
 mod trace;
+mod turn;
 mod value;
 
 use std::{path::Path, sync::Arc};
@@ -56,6 +62,8 @@ pub fn routes(pages: Pages) -> Router {
         .route("/traces/{trace_id}", get(trace::page))
         .route("/traces/{trace_id}/detail", get(trace::part))
         .route("/traces/{trace_id}/outline", get(outline::outline))
+        .route("/traces/{trace_id}/value", get(piece::page))
+        .route("/traces/{trace_id}/image", get(picture::image))
         .route("/runs", get(runs::list))
         .route("/runs/{run_id}", get(runs::run))
         .route("/runs/{run_id}/datapoints", get(runs::datapoints))

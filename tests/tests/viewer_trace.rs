@@ -279,10 +279,7 @@ fn text_is_found_inside_of_spans() {
     page.press("Escape");
     page.press("/");
     page.write("A-1");
-    page.wait(
-        "it is found inside",
-        &format!("{FOUND}.startsWith('5 of 7')"),
-    );
+    page.wait("it is found inside", &format!("{FOUND} === '4 of 7'"));
     page.press("Enter");
     let mut seen = vec![page.text(SELECTED)];
     for _ in 0..5 {
@@ -292,9 +289,9 @@ fn text_is_found_inside_of_spans() {
     assert_eq!(
         seen.join(" "),
         "support_agent chat lookup_order issue_refund support_agent chat"
-            .replace("issue_refund support_agent", "issue_refund support_agent")
     );
     page.press("N");
+    assert_eq!(page.text(SELECTED), "support_agent");
     assert_eq!(page.problems(), [""; 0]);
 }
 
@@ -411,14 +408,11 @@ fn conversations_are_read_as_such() {
 
     // Images of the trace and nothing else are served.
     let image = format!("/traces/talk/image?span={}&part=input&n=", span_id("ask"));
-    let answer = server.get(&format!("{image}0"));
-    assert_eq!(answer.headers["content-type"], "image/png");
-    assert!(
-        answer.headers["content-security-policy"]
-            .to_str()
-            .unwrap()
-            .contains("default-src 'none'")
-    );
+    let served = page.text(&format!(
+        "fetch('{image}0').then((answer) => ['content-type', 'x-content-type-options', 'content-security-policy'].map((name) => answer.headers.get(name)).join(' '))"
+    ));
+    let wanted = "image/png nosniff default-src 'none'";
+    assert!(served.starts_with(wanted), "{served}");
     assert_eq!(server.get(&format!("{image}1")).status, 404);
     assert_eq!(page.problems(), [""; 0]);
 }
@@ -448,7 +442,7 @@ fn json_is_walked_searched_and_copied() {
     let input = "document.querySelector('[data-value][aria-label=Input]')";
     // By keyboard: into the pane, to the tree, down.
     page.eval(&format!("{input}.querySelector('.json summary').focus()"));
-    for _ in 0..4 {
+    for _ in 0..6 {
         page.press("ArrowDown");
     }
     assert_eq!(
@@ -472,10 +466,10 @@ fn json_is_walked_searched_and_copied() {
     page.eval(&format!("{input}.querySelector('[data-do=find]').click()"));
     page.write("needle");
     let told = format!("{input}.querySelector('[data-find] [role=status]').textContent");
-    assert_eq!(page.text(&told), "1 of 2 in what is shown");
+    assert_eq!(page.text(&told), "1 of 3 in what is shown");
     page.press("Enter");
-    assert_eq!(page.text(&told), "2 of 2 in what is shown");
-    assert_eq!(page.eval("CSS.highlights.get('found').size"), 2);
+    assert_eq!(page.text(&told), "2 of 3 in what is shown");
+    assert_eq!(page.eval("CSS.highlights.get('found').size"), 3);
     page.press("Escape");
     // What the page has left out comes on request, and knows its path.
     let last = format!("[...{input}.querySelectorAll('li[data-rest] [data-more]')].at(0)");
@@ -492,14 +486,11 @@ fn json_is_walked_searched_and_copied() {
     assert!(before < 70_000, "{before} characters at first");
     page.eval(&format!("{output}.querySelector('[data-more]').click()"));
     page.wait("the next piece", &format!("{shown} > 250000"));
-    let whole = format!(
-        "{output}.querySelector('[data-view]').textContent.slice(60000 - 3, 60000 + 29).includes('MB')"
-    );
-    assert_eq!(page.eval(&whole), false, "pieces join");
-    let straight = format!(
-        "{output}.querySelector('pre').textContent.replace(/^[\\s\\S]*?more/, '').startsWith('line') || true"
-    );
-    assert_eq!(page.eval(&straight), true);
+    let text = page.text(&format!(
+        "{output}.querySelector('[data-view]').textContent"
+    ));
+    let lines = text.matches("a line of a log\n").count();
+    assert!(lines * 16 > 250_000, "{lines} whole lines: pieces join");
     assert_eq!(page.problems(), [""; 0]);
 }
 
@@ -543,7 +534,7 @@ fn called_traces_unfold_in_place() {
         "document.getElementById('tree').ariaRowCount === '23'",
     );
     let deepest = "String(Math.max(...[...document.querySelectorAll('#tree .row')].map((row) => Number(row.ariaLevel))))";
-    assert_eq!(page.text(deepest), "8");
+    assert_eq!(page.text(deepest), "9");
     page.press("l");
     page.press("l");
     page.wait(

@@ -141,7 +141,6 @@ function find(of) {
         mark("found", []);
         mark("found-now", []);
         box.remove();
-        of.querySelector("h3").focus();
         document.getElementById("pane")?.focus();
       } else return;
       event.stopPropagation();
@@ -183,11 +182,7 @@ function walk(event) {
 /** Shows the buttons of values under `root`, and keeps the forms that were chosen before. */
 export function dress(root, chosen = new Map()) {
   for (const of of root.querySelectorAll("[data-value]")) {
-    const tools = of.querySelector("h3 .tools");
-    if (tools && !tools.querySelector("[data-do]") && of.querySelector("[data-view] .sheet")) {
-      const made = button("Find", "find");
-      tools.append(made);
-    }
+    for (const made of of.querySelectorAll("h3 [data-do]")) made.hidden = !of.querySelector("[data-view] .sheet");
     const form_ = chosen.get(of.getAttribute("aria-label"));
     const link = form_ && [...of.querySelectorAll("[data-form]")].find((one) => one.textContent === form_);
     if (link && link.getAttribute("aria-current") !== "true") form(of, link).catch(() => {});

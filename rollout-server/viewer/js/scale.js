@@ -2,8 +2,9 @@
 
 /** The shortest stretch, in milliseconds: outlines are told in microseconds. */
 const LEAST = 0.01;
-/** Pixels that a label of a tick needs. */
+/** Pixels that a label of a tick needs, where there is room, and at least. */
 const ROOM = 84;
+const NARROW = 30;
 
 export class Scale {
   constructor(length) {
@@ -78,7 +79,8 @@ export class Scale {
 
   /** The ticks for a width in pixels: their distance in milliseconds, and each with its words. */
   ticks(width) {
-    const step = round(((this.to - this.from) * ROOM) / Math.max(width, ROOM));
+    const room = Math.max(NARROW, Math.min(ROOM, width / 2.5));
+    const step = round(((this.to - this.from) * room) / Math.max(width, room));
     const ticks = [];
     for (let at = Math.ceil(this.from / step - 1e-9); at * step <= this.to; at++) {
       ticks.push({ share: this.share(at * step), words: words(at * step, step, this.to) });

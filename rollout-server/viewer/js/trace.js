@@ -180,17 +180,18 @@ async function fold(row, folded) {
 /** Brings the rows of a called trace into the tree, and goes to it. */
 async function unfold(row) {
   const { trace } = view.outline.whose(row);
+  const before = grid.selected < 0 ? null : view.outline.id[grid.selected];
   say("loading the trace that is called");
   try {
     opened.set(trace, await json(`${pageOf(trace)}/outline`));
   } catch (error) {
     return say(`it could not be loaded: ${error.message}`);
   }
-  const id = grid.selected < 0 ? null : view.outline.id[grid.selected];
   renew(new Outline(view.outline.told, opened));
   told();
-  const here = view.outline.rowOf(trace, null);
-  if (id === null || id === view.outline.id[here]) select(here);
+  // Whoever has gone on meanwhile stays there.
+  const now = grid.selected < 0 ? null : view.outline.id[grid.selected];
+  if (now === before) select(view.outline.rowOf(trace, null));
 }
 
 /** Takes a newer outline, keeping what is selected. */

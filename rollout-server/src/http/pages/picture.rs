@@ -102,11 +102,12 @@ pub(super) async fn image(
 ) -> Result<Response, Missing> {
     let found = blocking(move || {
         let value = part_of(&*pages.store, &trace_id, asked.span.as_deref(), &asked.part)?;
-        let parts = value.map(|value| match asked.part.starts_with("message.") {
-            true => Chat::content(value.as_str()),
-            false => Chat::read(value.as_str())
-                .map(|chat| chat.turns.into_iter().flat_map(|turn| turn.parts).collect())
-                .unwrap_or_default(),
+        let parts = value.map(|value| {
+            if asked.part.starts_with("message.") {
+                return Chat::content(value.as_str());
+            }
+            let chat = Chat::read(value.as_str()).unwrap_or_default();
+            chat.turns.into_iter().flat_map(|turn| turn.parts).collect()
         });
         let pictures = parts.into_iter().flatten().filter_map(|part| match part {
             Part::Other(json) => Picture::read(&json),

@@ -472,7 +472,7 @@ fn json_is_walked_searched_and_copied() {
     assert_eq!(page.eval("CSS.highlights.get('found').size"), 3);
     page.press("Escape");
     // What the page has left out comes on request, and knows its path.
-    let last = format!("[...{input}.querySelectorAll('li[data-rest] [data-more]')].at(0)");
+    let last = format!("[...{input}.querySelectorAll('li[data-rest] [data-more]')].at(-1)");
     let before = page.eval(&format!("{input}.querySelectorAll('li[data-key]').length"));
     page.eval(&format!("{last}.click()"));
     page.wait(

@@ -75,6 +75,24 @@ const ROUTES: &[(&str, &str, &str, Asks)] = &[
         "/api/v1/traces/t/spans/s",
         Asks::Read,
     ),
+    (
+        "/api/v1/traces/{trace_id}/search",
+        "GET",
+        "/api/v1/traces/t/search?text=x",
+        Asks::Read,
+    ),
+    (
+        "/api/v1/traces/{trace_id}/export",
+        "GET",
+        "/api/v1/traces/t/export?format=ndjson",
+        Asks::Read,
+    ),
+    (
+        "/api/v1/traces/{trace_id}/spans/{span_id}/curl",
+        "GET",
+        "/api/v1/traces/t/spans/s/curl",
+        Asks::Read,
+    ),
     ("/api/v1/runs", "GET", "/api/v1/runs", Asks::Read),
     ("/api/v1/runs/{run_id}", "GET", "/api/v1/runs/r", Asks::Read),
     (
@@ -128,6 +146,18 @@ const ROUTES: &[(&str, &str, &str, Asks)] = &[
         "/traces/{trace_id}/outline",
         "GET",
         "/traces/t/outline",
+        Asks::Read,
+    ),
+    (
+        "/traces/{trace_id}/value",
+        "GET",
+        "/traces/t/value?part=input&as=text",
+        Asks::Read,
+    ),
+    (
+        "/traces/{trace_id}/image",
+        "GET",
+        "/traces/t/image?part=input&n=0",
         Asks::Read,
     ),
     ("/live", "GET", "/live", Asks::Read),

@@ -43,6 +43,13 @@ impl Format {
     }
 }
 
+/// In which form a single trace is written: [`Format`] has what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TraceFormat {
+    Ndjson,
+    Otlp,
+}
+
 /// Which traces are written.
 #[derive(Debug, Default)]
 pub(crate) struct Selection {
@@ -105,6 +112,22 @@ trait Writer {
 
     /// Writes what is left. Returns what could not be written, by the reason.
     fn finish(self: Box<Self>) -> Result<Vec<(&'static str, u64)>, ExportError>;
+}
+
+/// Writes one trace as events or as OTLP's spans. Returns whether there was anything of it to be written.
+pub(crate) fn export_trace(
+    store: &dyn Store,
+    trace: &TraceSummary,
+    format: TraceFormat,
+    out: &mut (dyn Write + Send),
+) -> Result<bool, ExportError> {
+    let mut writer: Box<dyn Writer + '_> = match format {
+        TraceFormat::Ndjson => Box::new(ndjson::Ndjson::new(out)),
+        TraceFormat::Otlp => Box::new(otlp::Otlp::new(out)),
+    };
+    let found = writer.trace(store, trace)?;
+    writer.finish()?;
+    Ok(found)
 }
 
 /// Writes the traces of a store that are wanted, the newest first.

@@ -48,8 +48,8 @@ macro_rules! scripts {
 }
 
 static ASSETS: &[Asset] = scripts! {
-    "chart.js" "columns.js" "compare.js" "complete.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js" "menu.js" "outline.js" "pick.js"
-    "trace.js"
+    "calls.js" "chart.js" "columns.js" "compare.js" "complete.js" "copy.js" "format.js" "fragment.js" "grid.js" "keys.js" "list.js" "live.js"
+    "marks.js" "menu.js" "minimap.js" "outline.js" "path.js" "pick.js" "scale.js" "trace.js" "value.js"
 };
 
 static VERSION: LazyLock<String> = LazyLock::new(|| {

@@ -4,6 +4,8 @@ mod assets;
 mod auth;
 mod body;
 mod compare;
+mod curl;
+mod download;
 mod error;
 mod health;
 mod ingest;
@@ -98,6 +100,12 @@ pub(crate) fn router(
         .route("/api/v1/conversations", get(query::conversations))
         .route("/api/v1/complete", get(query::complete))
         .route("/api/v1/compare", get(compare::compare))
+        .route("/api/v1/traces/{trace_id}/search", get(query::search))
+        .route("/api/v1/traces/{trace_id}/export", get(download::trace))
+        .route(
+            "/api/v1/traces/{trace_id}/spans/{span_id}/curl",
+            get(query::curl),
+        )
         .route("/api/v1/runs", get(query::runs))
         .route("/api/v1/runs/{run_id}", get(query::run))
         .route("/api/v1/runs/{run_id}/datapoints", get(query::datapoints))

@@ -3,17 +3,18 @@
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
+    http::StatusCode,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{App, error::ApiError};
+use super::{App, curl::Call, error::ApiError};
 use crate::{
     query::{
         self, Chart, ChartQuery, Completion, DatapointPage, DatapointQuery, Filter, GroupBy,
-        GroupPage, GroupQuery, MAX_BUCKETS, MAX_DATAPOINTS, MAX_GROUPS, MAX_RUNS, MAX_SPANS,
-        MAX_TRACES, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage,
-        TraceQuery,
+        GroupPage, GroupQuery, MAX_BUCKETS, MAX_DATAPOINTS, MAX_GROUPS, MAX_HITS, MAX_RUNS,
+        MAX_SPANS, MAX_TRACES, RunDetail, RunPage, RunQuery, SpanDetail, SpanHits, SpanPage,
+        TraceDetail, TracePage, TraceQuery,
     },
     store::{Store, StoreError},
 };
@@ -218,6 +219,54 @@ pub(super) async fn span(
     ));
     let found = ask(&app, move |store| store.span(&trace_id, &span_id)).await?;
     found.map(Json).ok_or(unknown)
+}
+
+/// What a search inside of a trace may be asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchQuery {
+    text: String,
+    limit: Option<u64>,
+}
+
+/// `GET /api/v1/traces/{trace_id}/search?text=…&limit=…`
+pub(super) async fn search(
+    State(app): State<App>,
+    Path(trace_id): Path<String>,
+    query: Result<Query<SearchQuery>, QueryRejection>,
+) -> Result<Json<SpanHits>, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::bad_request("invalid_query", error.body_text()))?;
+    if query.text.trim().is_empty() {
+        return Err(ApiError::bad_request(
+            "invalid_query",
+            "`text` must say what to look for",
+        ));
+    }
+    let limit = limit(query.limit, MAX_HITS, MAX_HITS)?;
+    let unknown = no_trace(&trace_id);
+    let found = ask(&app, move |store| store.hits(&trace_id, &query.text, limit)).await?;
+    found.map(Json).ok_or(unknown)
+}
+
+/// `GET /api/v1/traces/{trace_id}/spans/{span_id}/curl`: a command that makes the model call once more.
+pub(super) async fn curl(
+    State(app): State<App>,
+    Path((trace_id, span_id)): Path<(String, String)>,
+) -> Result<String, ApiError> {
+    let unknown = ApiError::not_found(format!(
+        "there is no span `{span_id}` in a trace `{trace_id}`"
+    ));
+    let span = ask(&app, move |store| store.span(&trace_id, &span_id)).await?;
+    let call = Call::of(&span.ok_or(unknown)?);
+    let call = call.map_err(|why| {
+        ApiError::new(
+            StatusCode::CONFLICT,
+            "not_repeatable",
+            format!("this span says no request that could be sent again: {why}"),
+        )
+    })?;
+    Ok(call.to_string())
 }
 
 /// `GET /api/v1/runs?filter=…&limit=…&cursor=…`

@@ -5,6 +5,7 @@ mod complete;
 mod filter;
 pub(crate) mod found;
 mod group;
+mod hits;
 mod reprice;
 mod runs;
 pub(crate) mod tree;
@@ -17,6 +18,8 @@ pub use filter::{
     Term, Test, WordInfo,
 };
 pub use group::{GroupBy, GroupPage, GroupQuery, GroupSummary, MAX_GROUPS, ValueCount, ValueQuery};
+pub use hits::{MAX_HITS, SpanHit, SpanHits};
+pub(crate) use hits::{Needle, SEARCHED_BYTES, walk};
 pub use reprice::{RepricePage, RepriceQuery, RepricedTrace};
 pub use runs::{
     DatapointPage, DatapointQuery, DatapointSummary, RolloutFacts, RolloutTally, RunDetail,

@@ -21,6 +21,7 @@ pub use error::StoreError;
 pub use place::StorePlace;
 pub use sqlite::SqliteStore;
 
+use crate::query::{self, SpanHits};
 use crate::query::{
     Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, MAX_SPANS,
     RepricePage, RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail,
@@ -104,6 +105,12 @@ pub trait Store: Send + Sync + 'static {
                 return Ok(true);
             }
         }
+    }
+
+    /// The spans of a trace in which a text stands, whatever its case, in tree order and at most `limit`; `None` where
+    /// there is no such trace. A blank text stands nowhere.
+    fn hits(&self, trace_id: &str, text: &str, limit: u64) -> Result<Option<SpanHits>, StoreError> {
+        query::walk(self, trace_id, text, limit)
     }
 
     /// The runs, those that began last first.

@@ -11,7 +11,11 @@ const RANGE = 200;
 export const indent = (depth) => (depth <= 12 ? depth * 14 : 168 + Math.min(depth - 12, 60) * 4);
 
 export class Grid {
-  constructor(element, view, spansUrl) {
+  /** `spansUrl` tells where the spans of a trace are; an empty one is the page's own. */
+  constructor(element, view, scale, spansUrl) {
+    this.scale = scale;
+    this.path = null;
+    this.axis = element.querySelector(".axis");
     this.element = element;
     this.view = view;
     this.spansUrl = spansUrl;
@@ -26,7 +30,7 @@ export class Grid {
     this.rows.classList.add("virtual");
     element.setAttribute("aria-rowcount", String(view.outline.length));
     element.addEventListener("scroll", () => this.#later(), { passive: true });
-    this.#scale();
+    scale.changed(() => this.#later());
     new ResizeObserver(() => this.#later()).observe(element);
     this.draw();
   }
@@ -35,7 +39,6 @@ export class Grid {
   renew() {
     this.ranges.clear();
     this.element.setAttribute("aria-rowcount", String(this.view.outline.length));
-    this.#scale();
     this.draw();
   }
 
@@ -43,15 +46,38 @@ export class Grid {
     this.frame ??= requestAnimationFrame(() => { this.frame = null; this.draw(); });
   }
 
-  #scale() {
-    const { spanMs } = this.view.outline;
-    this.element.querySelector(".axis .half").textContent = duration(spanMs / 2);
-    this.element.querySelector(".axis .full").textContent = duration(spanMs);
+  /** Marks the critical path, or none. */
+  mark(path) {
+    this.path = path;
+    this.draw();
+  }
+
+  #ticks() {
+    const { axis, scale } = this;
+    const style = getComputedStyle(axis);
+    const left = parseFloat(style.paddingLeft);
+    this.width = Math.max(1, axis.clientWidth - left - parseFloat(style.paddingRight));
+    const { step, ticks } = scale.ticks(this.width);
+    while (axis.children.length > ticks.length) axis.lastElementChild.remove();
+    while (axis.children.length < ticks.length) axis.append(document.createElement("span"));
+    axis.classList.add("ticked");
+    ticks.forEach(({ share, words }, at) => {
+      const tick = axis.children[at];
+      if (tick.textContent !== words) tick.textContent = words;
+      const x = left + share * this.width;
+      // The first and the last keep inside.
+      const shift = x < left + 20 ? "0" : x > left + this.width - 24 ? "-100%" : "-50%";
+      tick.style.transform = `translateX(${x.toFixed(1)}px) translateX(${shift})`;
+    });
+    const { style: vars } = this.element;
+    vars.setProperty("--tick", `${((step / (scale.to - scale.from)) * this.width).toFixed(3)}px`);
+    vars.setProperty("--tick-at", `${(left + (ticks[0]?.share ?? 0) * this.width).toFixed(3)}px`);
   }
 
   draw() {
     const { view, element } = this;
     const head = this.rows.offsetTop;
+    this.#ticks();
     this.rows.style.height = `${Math.max(1, view.length) * ROW}px`;
     const first = Math.max(0, Math.floor((element.scrollTop - head) / ROW) - SPARE);
     const last = Math.min(view.length, Math.ceil((element.scrollTop + element.clientHeight) / ROW) + SPARE);
@@ -72,6 +98,7 @@ export class Grid {
     for (const node of this.spare) node.remove();
     this.spare.length = Math.min(this.spare.length, 64);
     this.#fetch(first, last);
+    this.drawn?.(first + SPARE, Math.max(first, last - SPARE));
   }
 
   #make() {
@@ -79,7 +106,7 @@ export class Grid {
     const part = (name) => node.querySelector(`.${name}`);
     node.parts = {
       indent: part("indent"), glyph: part("glyph"), label: part("label"), model: part("model"), kind: part("kind"),
-      mark: part("mark"), duration: part("duration"), tokens: part("tokens"), wave: part("wave"), bar: node.querySelector("rect"),
+      mark: part("mark"), duration: part("duration"), tokens: part("tokens"), wave: part("wave"), bar: node.querySelector("rect"), path: node.querySelector("path"),
     };
     return node;
   }
@@ -100,15 +127,19 @@ export class Grid {
     node.setAttribute("aria-rowindex", String(row + 1));
     node.setAttribute("aria-level", String(outline.depth[row] + 1));
     node.setAttribute("aria-selected", String(row === this.selected));
-    if (view.isParent(row)) node.setAttribute("aria-expanded", String(!view.folded.has(row) || view.found !== null));
+    if (view.isParent(row)) node.setAttribute("aria-expanded", String(!view.isFolded(row) || (view.found !== null && !outline.isClosed(row))));
     else node.removeAttribute("aria-expanded");
     node.classList.toggle("failed", tone === "error");
+    node.classList.toggle("called", outline.isCall(row));
+    node.classList.toggle("waited", Boolean(this.path?.own.has(row)));
 
     parts.indent.setAttribute("width", String(indent(outline.depth[row])));
     parts.glyph.setAttribute("class", `glyph type ${known(type)}`);
     set(parts.kind, type);
     set(parts.label, outline.names[outline.name[row]]);
-    set(parts.model, words?.model ?? "");
+    const inside = view.partsOf(row)?.filter((part) => part !== "name");
+    const model = outline.isCall(row) ? "trace" : words?.model ?? "";
+    set(parts.model, inside?.length ? [model, `in ${inside.join(", ")}`].filter(Boolean).join(" · ") : model);
     parts.mark.setAttribute("class", tone === "ok" ? "mark" : `mark status ${tone}`);
     set(parts.mark, tone === "ok" ? "" : status);
 
@@ -117,16 +148,41 @@ export class Grid {
     set(parts.duration, open && tone === "running" ? "…" : duration(open ? null : took));
     set(parts.tokens, words?.usage ? count(words.usage.total_tokens ?? sum(words.usage)) : "");
     parts.wave.setAttribute("class", `wave type ${known(type)}${tone === "error" ? " failed" : ""}${open ? " running" : ""}`);
-    parts.bar.setAttribute("x", `${Math.min(99.4, (outline.start[row] / outline.spanMs) * 100).toFixed(3)}%`);
-    parts.bar.setAttribute("width", `${Math.max(0.3, (took / outline.spanMs) * 100).toFixed(3)}%`);
+    const { scale } = this;
+    const x = scale.share(outline.start[row]);
+    const end = scale.share(outline.start[row] + took);
+    const out = end < 0 || x > 1;
+    const from = Math.max(-0.02, Math.min(0.994, x));
+    parts.bar.setAttribute("x", `${(from * 100).toFixed(3)}%`);
+    parts.bar.setAttribute("width", out ? "0" : `${(Math.max(0.003, Math.min(1.02, end) - from) * 100).toFixed(3)}%`);
+    parts.bar.classList.toggle("out", out);
+    parts.path.setAttribute("d", this.path ? this.#waited(row) : "");
     if (node.parentNode !== this.rows) this.rows.append(node);
+  }
+
+  /** The line below a bar where the trace waited for the span. */
+  #waited(row) {
+    const { scale, width } = this;
+    let line = "";
+    let until = -Infinity;
+    for (const { from, to } of this.path.byRow.get(row) ?? []) {
+      const x = Math.max(0, scale.share(from) * width);
+      const end = Math.min(width, scale.share(to) * width);
+      if (x > width || end < 0 || end < until + 1) continue;
+      line += `M${x.toFixed(1)} 21.5H${Math.max(x + 1, end).toFixed(1)}`;
+      until = end;
+    }
+    return line;
   }
 
   /** Asks for the words of the rows in sight, a range at a time, each once. */
   #fetch(first, last) {
     const { view } = this;
     const wanted = new Set();
-    for (let line = first; line < last; line++) wanted.add(Math.floor(view.rows[line] / RANGE));
+    for (let line = first; line < last; line++) {
+      const { trace, place } = view.outline.whose(view.rows[line]);
+      if (place >= 0) wanted.add(`${Math.floor(place / RANGE)}/${trace}`);
+    }
     clearTimeout(this.waiting);
     const missing = [...wanted].filter((range) => !this.ranges.has(range));
     if (missing.length === 0) return;
@@ -140,10 +196,12 @@ export class Grid {
     if (this.ranges.has(range)) return;
     const { ranges } = this;
     ranges.set(range, true);
+    const cut = range.indexOf("/");
+    const trace = range.slice(cut + 1);
     try {
-      const { spans } = await json(`${this.spansUrl}?offset=${range * RANGE}&limit=${RANGE}`);
+      const { spans } = await json(`${this.spansUrl(trace)}?offset=${Number(range.slice(0, cut)) * RANGE}&limit=${RANGE}`);
       if (this.details.size > 20000) this.details.clear();
-      for (const span of spans) this.details.set(span.span_id, span);
+      for (const span of spans) this.details.set(trace ? `${trace}/${span.span_id}` : span.span_id, span);
       this.#later();
     } catch {
       ranges.delete(range);

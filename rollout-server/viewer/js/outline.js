@@ -1,10 +1,14 @@
 // The shape of a trace: one number per span and fact, in tree order, so that 100,000 spans
 // fold, filter and draw without asking the server. Words (models, tokens) come by range later.
 
+import { joined } from "./calls.js";
 import { tone } from "./format.js";
 
 export class Outline {
-  constructor(data) {
+  /** `opened` has the outlines of called traces that are shown in place, by their ids. */
+  constructor(told, opened = new Map()) {
+    const data = joined(told, opened);
+    this.told = told;
     this.length = data.spans.id.length;
     this.names = data.names;
     this.types = data.types;
@@ -17,6 +21,9 @@ export class Outline {
       name: data.spans.name,
       type: data.spans.type,
       status: data.spans.status,
+      trace: data.spans.trace,
+      place: data.spans.place,
+      call: data.spans.call,
     });
     this.tones = this.statuses.map(tone);
     this.end = this.#ends();
@@ -40,6 +47,28 @@ export class Outline {
     let most = least;
     for (let row = 0; row < this.length; row++) most = Math.max(most, this.start[row] + Math.max(0, this.took[row]));
     return most || 1;
+  }
+
+  /** Whose a row is: the trace, none for the page's own, the span, none for a whole trace, and its index there. */
+  whose(row) {
+    const trace = this.trace?.[row] ?? "";
+    const id = this.id[row];
+    return { trace, span: trace ? id.slice(trace.length + 1) : id, place: this.place?.[row] ?? row };
+  }
+
+  /** The row of a span of a trace; of the page's own where that is none. */
+  rowOf(trace, span) {
+    return this.indexOf(trace ? `${trace}/${span ?? ""}` : span);
+  }
+
+  /** Whether a row is a called trace whose own rows are not here. */
+  isClosed(row) {
+    return this.call?.[row] === 1;
+  }
+
+  /** Whether a row is a called trace. */
+  isCall(row) {
+    return (this.place?.[row] ?? row) < 0;
   }
 
   parent(row) {
@@ -95,8 +124,32 @@ export class View {
   filter(text) {
     this.text = text.trim();
     this.found = this.text ? this.outline.matches(this.text) : null;
+    if (this.found && this.inside?.text === this.text) {
+      this.outline.id.forEach((id, row) => { if (this.inside.parts.has(id)) this.found[row] = 1; });
+    }
     this.hits = this.found ? this.found.reduce((sum, hit) => sum + hit, 0) : this.outline.length;
     this.refresh();
+  }
+
+  /** Adds spans that have the filter's text inside of them: the parts that have it, by the spans' ids. */
+  foundInside(text, parts) {
+    this.inside = { text, parts };
+    if (text === this.text) this.filter(text);
+  }
+
+  /** Where inside of a row the filter's text stands. */
+  partsOf(row) {
+    return this.found && this.inside?.text === this.text ? this.inside.parts.get(this.outline.id[row]) : undefined;
+  }
+
+  /** The next row after (or before) `row` that the filter finds; -1 when there is none. */
+  nextHit(row, step) {
+    const { length } = this.outline;
+    for (let seen = 0, at = row; this.found && seen < length; seen++) {
+      at = (at + step + length) % length;
+      if (this.found[at]) return at;
+    }
+    return -1;
   }
 
   refresh() {
@@ -140,11 +193,15 @@ export class View {
   }
 
   isParent(row) {
-    return this.outline.end[row] > row + 1;
+    return this.outline.end[row] > row + 1 || this.outline.isClosed(row);
+  }
+
+  isFolded(row) {
+    return this.folded.has(row) || this.outline.isClosed(row);
   }
 
   fold(row, folded) {
-    if (!this.isParent(row)) return;
+    if (!this.isParent(row) || this.outline.isClosed(row)) return;
     if (folded) this.folded.add(row);
     else this.folded.delete(row);
     this.refresh();

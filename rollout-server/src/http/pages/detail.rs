@@ -9,9 +9,13 @@ use rollout_core::event::RawJson;
 use super::{
     facts::{self, Kind, Status},
     groups::{self, Group},
-    value::{JsonView, TurnView, ValueView},
+    json::JsonView,
+    text::Budget,
+    turn::{Said, TurnView},
+    value::{Form, FormLink, Source, ValueView},
 };
 use crate::{
+    http::curl::Call,
     present::{self, Tone},
     query::{EventRow, Failure, MessageRow, SpanDetail, TraceDetail},
     value::{Chat, ITEM_COUNT, PROMPT, preview, streamed},
@@ -32,11 +36,17 @@ pub(super) struct Detail {
     status: Status,
     when: String,
     link: Option<String>,
+    /// Where a command is that makes a model call again, or why there is none.
+    curl: Option<Result<String, String>>,
+    /// Where the trace is as a file.
+    files: Option<String>,
     cautions: Vec<String>,
     failure: Option<FailureView>,
     links: Vec<Link>,
     values: Vec<Value>,
     messages: Option<ValueView>,
+    messages_note: String,
+    messages_forms: Vec<FormLink>,
     groups: Vec<Group>,
     events: Vec<EventView>,
     events_note: String,
@@ -61,23 +71,37 @@ struct Value {
     title: &'static str,
     note: Option<String>,
     view: ValueView,
-    /// Where Copy fetches the whole of it, and under which name.
+    forms: Vec<FormLink>,
+    /// Where Copy fetches the whole of it, and the way to it in there.
     from: Option<String>,
-    part: &'static str,
-}
-
-/// What was sent to the model, as the conversation that it mostly is.
-fn prompt(value: &RawJson) -> Value {
-    Value {
-        title: "Prompt",
-        note: None,
-        view: ValueView::of(Some(value), ""),
-        from: None,
-        part: "",
-    }
+    path: String,
 }
 
 impl Value {
+    fn of(
+        title: &'static str,
+        value: Option<&RawJson>,
+        source: &Source,
+        absent: &'static str,
+        note: Option<String>,
+        api: &str,
+        path: &str,
+    ) -> Self {
+        let form = value.map(|value| Form::of(value)[0]);
+        let shown = value.zip(form);
+        Self {
+            title,
+            note,
+            view: match shown {
+                Some((value, form)) => ValueView::formed(value, form, Some(source)),
+                None => ValueView::of(None, absent),
+            },
+            forms: shown.map_or_else(Vec::new, |(value, form)| source.forms(value, form)),
+            from: value.is_some().then(|| api.to_owned()),
+            path: path.to_owned(),
+        }
+    }
+
     /// Of what a stream gave, shows the text that its items make together.
     fn join_items(&mut self, items: Option<&RawJson>, attributes: &BTreeMap<String, RawJson>) {
         let Some(count) = attributes.get(ITEM_COUNT) else {
@@ -87,6 +111,7 @@ impl Value {
             .get_or_insert_with(|| format!("{} items", count.as_str()));
         if let Some(text) = items.and_then(|items| streamed(items.as_str())) {
             self.view = ValueView::text(&text);
+            self.forms.clear();
         }
     }
 }
@@ -113,15 +138,16 @@ impl Detail {
             .map(|(start, at)| present::since_ms(start, at));
         let mut when: Vec<String> = row.duration_ms.map(present::duration).into_iter().collect();
         when.extend(offset.map(|ms| format!("at +{}", present::duration(ms))));
-        let io = |title, part, value: &Option<RawJson>, absent| Value {
-            title,
-            note: span
-                .truncated
-                .get(part)
-                .map(|bytes| format!("cut; it had {}", present::bytes(*bytes))),
-            view: ValueView::of(value.as_ref(), absent),
-            from: value.is_some().then(|| api.clone()),
-            part,
+        let io = |title, part, value: &Option<RawJson>, absent| {
+            let source = Source::new(&span.trace_id, Some(&row.span_id), part);
+            let note = span.truncated.get(part);
+            let note = note.map(|bytes| format!("cut; it had {}", present::bytes(*bytes)));
+            Value::of(title, value.as_ref(), &source, absent, note, &api, part)
+        };
+        let prompt = |prompt: &RawJson| {
+            let source = Source::new(&span.trace_id, Some(&row.span_id), "prompt");
+            let path = format!("attributes/{PROMPT}");
+            Value::of("Prompt", Some(prompt), &source, "", None, &api, &path)
         };
         let output_absent = match tone {
             Tone::Running => "No output yet.",
@@ -129,16 +155,20 @@ impl Detail {
         };
         let mut output = io("Output", "output", &span.output, output_absent);
         output.join_items(span.output.as_ref(), &span.attributes);
-        let mut groups = vec![groups::span_facts(span)];
+        let mut groups = Vec::new();
         groups.extend(groups::usage_group(
             &row.usage,
             (row.cost_usd, row.cost_source),
             &span.attributes,
             row.kind == "llm" && tone != Tone::Running,
         ));
+        groups.push(groups::span_facts(span));
         groups.extend(groups::attributes("Attributes", &span.attributes));
+        let curl = (row.kind == "llm").then(|| Call::of(span).map(|_| format!("{api}/curl")));
         Self {
             open: tone == Tone::Running,
+            curl,
+            files: None,
             kind: Some(Kind::of(&row.kind)),
             name: row.name.clone().unwrap_or_else(|| row.kind.clone()),
             status: Status::of(&row.status),
@@ -160,6 +190,8 @@ impl Detail {
             .flatten()
             .collect(),
             messages: None,
+            messages_note: String::new(),
+            messages_forms: Vec::new(),
             groups,
             events_note: events_note(span.events.len()),
             events: events(&span.events, row.started_at),
@@ -172,13 +204,9 @@ impl Detail {
         let tone = present::status_tone(&summary.status);
         let api = format!("/api/v1{}", facts::trace_href(&summary.trace_id));
         let value = |title, part, value: &Option<RawJson>| {
-            value.as_ref().map(|value| Value {
-                title,
-                note: None,
-                view: ValueView::of(Some(value), ""),
-                from: Some(api.clone()),
-                part,
-            })
+            let source = Source::new(&summary.trace_id, None, part);
+            let value = value.as_ref()?;
+            Some(Value::of(title, Some(value), &source, "", None, &api, part))
         };
         let mut output = value("Output", "output", &trace.output);
         if let Some(output) = &mut output {
@@ -198,6 +226,8 @@ impl Detail {
         groups.extend(groups::attributes("Attributes", &trace.metadata));
         Self {
             open: tone == Tone::Running,
+            curl: None,
+            files: Some(format!("{api}/export?format=")),
             kind: None,
             name: "The whole trace".to_owned(),
             status: Status::of(&summary.status),
@@ -210,8 +240,12 @@ impl Detail {
             failure: summary.error.as_ref().map(failure),
             links: trace.links.iter().map(link).collect(),
             values: values.into_iter().flatten().collect(),
-            messages: (!trace.messages.is_empty())
-                .then(|| ValueView::turns(trace.messages.iter().map(message).collect())),
+            messages: (!trace.messages.is_empty()).then(|| conversation(trace, Form::Chat, None)),
+            messages_note: match trace.messages.len() {
+                0 => String::new(),
+                count => count.to_string(),
+            },
+            messages_forms: conversation_forms(&summary.trace_id),
             groups,
             events_note: events_note(trace.events.len()),
             events: events(&trace.events, summary.started_at),
@@ -260,26 +294,56 @@ fn link(link: &crate::query::TraceLink) -> Link {
     }
 }
 
-fn message(row: &MessageRow) -> TurnView {
-    let parts = row
-        .content
-        .as_ref()
-        .map(|content| Chat::content(content.as_str()))
-        .unwrap_or_default();
-    let view = TurnView::of(crate::value::Turn {
-        role: row.role.clone().unwrap_or_else(|| "message".to_owned()),
-        answers: row.tool_call_id.clone(),
-        parts,
-        results: Vec::new(),
-    });
-    let view = match row.turn_index {
-        Some(turn) => view.noted(&format!("turn {turn}")),
-        None => view,
-    };
-    if row.is_internal {
-        view.noted("internal")
+/// The messages of a trace as one conversation, up to the one before `until`.
+pub(super) fn conversation(trace: &TraceDetail, form: Form, until: Option<usize>) -> ValueView {
+    let id = &trace.summary.trace_id;
+    let said = trace.messages.iter().enumerate();
+    let said = said.map(|(number, row)| message(id, number, row)).collect();
+    let source = Source::new(id, None, "messages");
+    let word = if form == Form::Markdown {
+        "markdown"
     } else {
-        view
+        "chat"
+    };
+    let earlier = format!("{}&as={word}", source.pieces());
+    let mut budget = Budget::default();
+    ValueView::turns(TurnView::all(
+        said,
+        until,
+        form,
+        Some(&earlier),
+        &mut budget,
+    ))
+}
+
+fn conversation_forms(trace_id: &str) -> Vec<FormLink> {
+    let pieces = Source::new(trace_id, None, "messages").pieces();
+    let form = |title, word, current| FormLink {
+        title,
+        href: format!("{pieces}&as={word}"),
+        current,
+    };
+    vec![
+        form("Chat", "chat", true),
+        form("Markdown", "markdown", false),
+    ]
+}
+
+fn message(trace_id: &str, number: usize, row: &MessageRow) -> Said {
+    let content = row.content.as_ref().map(RawJson::as_str);
+    let parts = content.map(Chat::content).unwrap_or_default();
+    let turn = row.turn_index.map(|turn| format!("turn {turn}"));
+    let internal = row.is_internal.then(|| "internal".to_owned());
+    Said {
+        turn: crate::value::Turn {
+            role: row.role.clone().unwrap_or_else(|| "message".to_owned()),
+            answers: row.tool_call_id.clone(),
+            parts,
+            results: Vec::new(),
+        },
+        notes: turn.into_iter().chain(internal).collect(),
+        images: Some(Source::new(trace_id, None, &format!("message.{number}")).images()),
+        first_image: 0,
     }
 }
 

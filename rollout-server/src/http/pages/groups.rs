@@ -25,6 +25,8 @@ pub(super) struct Pair {
     pub(super) value: String,
     pub(super) href: Option<String>,
     pub(super) share: Option<String>,
+    /// Whether it is there to be copied.
+    pub(super) copied: bool,
 }
 
 impl Pair {
@@ -34,6 +36,7 @@ impl Pair {
             value: value.into(),
             href: None,
             share: None,
+            copied: false,
         }
     }
 }
@@ -41,25 +44,41 @@ impl Pair {
 pub(super) fn span_facts(span: &SpanDetail) -> Group {
     let row = &span.row;
     let mut pairs = Vec::new();
-    let mut fact = |name: &str, value: Option<String>| {
+    let fact = |pairs: &mut Vec<Pair>, name: &str, value: Option<String>| {
         pairs.extend(value.map(|value| Pair::new(name, value)));
     };
-    fact("Model", row.model.clone());
-    fact("Provider", row.provider.clone());
+    fact(&mut pairs, "Model", row.model.clone());
+    fact(&mut pairs, "Provider", row.provider.clone());
+    let first = first_token_ms(span).map(present::duration);
+    fact(&mut pairs, "Time to first token", first);
     if let Some(code) = &span.code {
-        fact("Function", code.function.clone());
-        fact(
-            "Source",
-            code.file.as_ref().map(|file| match code.line {
-                Some(line) => format!("{file}:{line}"),
-                None => file.clone(),
-            }),
-        );
+        fact(&mut pairs, "Function", code.function.clone());
+        pairs.extend(code.file.as_ref().map(|file| Pair {
+            copied: true,
+            ..Pair::new(
+                "Source",
+                match code.line {
+                    Some(line) => format!("{file}:{line}"),
+                    None => file.clone(),
+                },
+            )
+        }));
     }
-    fact("Started", row.started_at.map(|at| format!("{at:.6}")));
-    fact("Ended", span.ended_at.map(|at| format!("{at:.6}")));
-    fact("Tool call", span.tool_call_id.clone());
-    fact("Span id", Some(row.span_id.clone()));
+    fact(
+        &mut pairs,
+        "Started",
+        row.started_at.map(|at| format!("{at:.6}")),
+    );
+    fact(
+        &mut pairs,
+        "Ended",
+        span.ended_at.map(|at| format!("{at:.6}")),
+    );
+    fact(&mut pairs, "Tool call", span.tool_call_id.clone());
+    pairs.push(Pair {
+        copied: true,
+        ..Pair::new("Span id", &row.span_id)
+    });
     if let Some(parent) = &row.parent_span_id {
         pairs.push(Pair {
             href: Some(facts::span_href(&span.trace_id, parent)),
@@ -73,11 +92,32 @@ pub(super) fn span_facts(span: &SpanDetail) -> Group {
     }
 }
 
+/// The attribute of a streamed model call: seconds until the first piece of its answer.
+const FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
+
+/// Milliseconds until the first piece of a streamed answer: as it was said, or else until the first piece that was
+/// recorded.
+fn first_token_ms(span: &SpanDetail) -> Option<f64> {
+    let said = span.attributes.get(FIRST_CHUNK);
+    if let Some(seconds) = said.and_then(|said| said.as_str().parse::<f64>().ok()) {
+        return Some(seconds * 1000.0);
+    }
+    let mut chunks = span.events.iter();
+    let first = chunks.find(|event| event.kind == "llm.stream_chunk")?;
+    Some(present::since_ms(span.row.started_at?, first.at))
+}
+
 /// Attributes that the pane tells in other places.
 fn told_elsewhere(name: &str) -> bool {
     matches!(
         name,
-        "span_type" | "rollout.truncated" | "rollout.ns" | ITEM_COUNT | PROMPT
+        "span_type"
+            | "rollout.truncated"
+            | "rollout.ns"
+            | "rollout.usage_source"
+            | ITEM_COUNT
+            | PROMPT
+            | FIRST_CHUNK
     ) || name.starts_with("rollout.usage.")
         || name.starts_with("rollout.link.")
         || matches!(
@@ -160,14 +200,12 @@ pub(super) fn usage_group(
             pairs,
         });
     }
-    let estimated = attributes
-        .get("rollout.usage_source")
-        .is_some_and(|source| source.as_str().contains("estimated"));
+    let source = attributes.get("rollout.usage_source").map(words);
     Some(Group {
-        title: if estimated {
-            "Usage (estimated)"
-        } else {
-            "Usage"
+        title: match source.as_deref() {
+            Some("estimated") => "Usage, estimated from the text",
+            Some("reported") => "Usage, as the provider reported it",
+            _ => "Usage",
         },
         absent: None,
         pairs,

@@ -8,15 +8,21 @@ mod compare_diff;
 mod detail;
 mod facts;
 mod groups;
+mod json;
 mod list;
+mod markdown;
 mod outline;
+mod picture;
+mod piece;
 mod reply;
 mod row;
 mod runs;
 mod search;
 mod sessions;
+mod text;
 mod timeline;
 mod trace;
+mod turn;
 mod value;
 
 use std::{path::Path, sync::Arc};
@@ -67,6 +73,8 @@ pub fn routes(pages: Pages) -> Router {
         .route("/traces/{trace_id}/outline", get(outline::outline))
         .route("/compare", get(compare::page))
         .route("/compare/diff", get(compare::part))
+        .route("/traces/{trace_id}/value", get(piece::page))
+        .route("/traces/{trace_id}/image", get(picture::image))
         .route("/runs", get(runs::list))
         .route("/runs/{run_id}", get(runs::run))
         .route("/runs/{run_id}/datapoints", get(runs::datapoints))

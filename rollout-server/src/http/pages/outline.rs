@@ -13,17 +13,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Pages,
+    Pages, facts,
     reply::{Missing, blocking},
     timeline::Timeline,
 };
 use crate::{
-    query::{MAX_SPANS, SpanRow},
+    query::{MAX_SPANS, SpanRow, TraceLink, TraceSummary},
     store::Store,
 };
 
 /// Spans that the tree shows at most; browsers lay out no higher page.
 const LIMIT: u64 = 500_000;
+/// Called traces that the tree shows at most.
+const CALLS: usize = 200;
 
 #[derive(Serialize)]
 pub(super) struct Outline {
@@ -32,6 +34,21 @@ pub(super) struct Outline {
     types: Vec<String>,
     statuses: Vec<String>,
     spans: Columns,
+    calls: Vec<Called>,
+}
+
+/// A trace that a span called, shown in its place.
+#[derive(Serialize)]
+struct Called {
+    /// The span; none where only the trace is known to be the caller.
+    span: Option<String>,
+    trace: String,
+    name: String,
+    status: String,
+    /// Milliseconds since the start of the caller's trace.
+    start: f64,
+    /// Milliseconds; -1 where it is not known.
+    duration: f64,
 }
 
 /// One entry per span and column, in tree order.
@@ -79,7 +96,8 @@ pub(super) async fn outline(
 
 fn read(store: &dyn Store, trace_id: &str) -> Result<Outline, Missing> {
     let missing = || Missing::Trace(trace_id.to_owned());
-    let trace = store.trace(trace_id)?.ok_or_else(missing)?.summary;
+    let detail = store.trace(trace_id)?.ok_or_else(missing)?;
+    let trace = detail.summary;
     let line = Timeline::new(trace.started_at, trace.duration_ms, Timestamp::now());
     let (mut names, mut kinds, mut statuses) =
         (Words::default(), Words::default(), Words::default());
@@ -101,13 +119,34 @@ fn read(store: &dyn Store, trace_id: &str) -> Result<Outline, Missing> {
             break;
         }
     }
+    let mut calls = Vec::new();
+    let callees = detail.links.iter().filter(|link| link.relation == "callee");
+    for link in callees.take(CALLS) {
+        if let Some(callee) = store.trace(&link.trace_id)? {
+            calls.push(Called::of(link, &callee.summary, &line));
+        }
+    }
     Ok(Outline {
+        calls,
         duration_ms: Some(micros(line.length_ms())),
         names: names.list,
         types: kinds.list,
         statuses: statuses.list,
         spans: columns,
     })
+}
+
+impl Called {
+    fn of(link: &TraceLink, callee: &TraceSummary, line: &Timeline) -> Self {
+        Self {
+            span: link.span_id.clone(),
+            trace: link.trace_id.clone(),
+            name: facts::name_of(callee),
+            status: callee.status.clone(),
+            start: micros(line.since_start_ms(callee.started_at)),
+            duration: callee.duration_ms.map_or(-1.0, micros),
+        }
+    }
 }
 
 impl Columns {

@@ -20,6 +20,8 @@ pub(super) enum Missing {
     Group(&'static str, String),
     /// No such span.
     Span(String),
+    /// No such value, or no such place in it.
+    Value,
     /// The store could not answer.
     Store(StoreError),
     /// A template failed, or the task that made the page.
@@ -68,6 +70,11 @@ impl IntoResponse for Missing {
                 StatusCode::NOT_FOUND,
                 "No such span",
                 format!("This trace has no span {id}."),
+            ),
+            Self::Value => (
+                StatusCode::NOT_FOUND,
+                "No such value",
+                "Nothing was recorded there, or what was has no such part.".to_owned(),
             ),
             Self::Store(StoreError::Cursor) => (
                 StatusCode::BAD_REQUEST,

@@ -28,7 +28,12 @@ impl Timeline {
 
     /// Milliseconds from the start of the trace to that of the span.
     pub(super) fn offset_ms(self, span: &SpanRow) -> f64 {
-        match (self.start, span.started_at) {
+        self.since_start_ms(span.started_at)
+    }
+
+    /// Milliseconds from the start of the trace to a moment; 0 where one of them is not known.
+    pub(super) fn since_start_ms(self, at: Option<Timestamp>) -> f64 {
+        match (self.start, at) {
             (Some(start), Some(at)) => present::since_ms(start, at),
             _ => 0.0,
         }

@@ -19,11 +19,14 @@ use super::{
 use crate::{
     present::{self, Tone},
     query::{SpanRow, TraceDetail},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Spans on the first screen, and on each page where there are no scripts.
 const ROWS: u64 = 200;
+
+/// Traces around this one that are named.
+const CALLERS: usize = 4;
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -37,6 +40,8 @@ pub(super) struct Asked {
 struct TracePage {
     frame: Frame,
     facts: Facts,
+    /// The traces around this one, the outermost first: name and the span that calls.
+    callers: Vec<(String, String)>,
     selected: Option<String>,
     axis: Axis,
     total: u64,
@@ -225,8 +230,10 @@ fn read(
         })
         .collect();
     let detail = detail(store, &trace, asked.span.as_deref())?;
+    let callers = callers(store, &trace)?;
     Ok(TracePage {
         frame,
+        callers,
         axis: Axis {
             half: present::duration(place.line.length_ms() / 2.0),
             full: present::duration(place.line.length_ms()),
@@ -238,6 +245,29 @@ fn read(
         rows,
         detail,
     })
+}
+
+/// The traces that called a trace, the outermost first.
+fn callers(store: &dyn Store, trace: &TraceDetail) -> Result<Vec<(String, String)>, StoreError> {
+    let caller = |trace: &TraceDetail| {
+        let mut links = trace.links.iter();
+        links.find(|link| link.relation == "caller").cloned()
+    };
+    let (mut callers, mut next) = (Vec::new(), caller(trace));
+    while let Some(link) = next.filter(|_| callers.len() < CALLERS) {
+        let around = store.trace(&link.trace_id)?;
+        let href = match &link.span_id {
+            Some(span_id) => facts::span_href(&link.trace_id, span_id),
+            None => facts::trace_href(&link.trace_id),
+        };
+        let name = match &around {
+            Some(around) => facts::name_of(&around.summary),
+            None => link.name.unwrap_or(link.trace_id),
+        };
+        callers.insert(0, (name, href));
+        next = around.as_ref().and_then(caller);
+    }
+    Ok(callers)
 }
 
 fn sheets(trace_id: &str, offset: u64, shown: u64, total: u64) -> Option<Sheets> {

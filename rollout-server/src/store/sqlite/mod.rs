@@ -9,6 +9,7 @@ mod facts;
 mod filter;
 mod group;
 mod grouped;
+mod hits;
 pub(super) mod list;
 mod matcher;
 #[cfg(feature = "clickhouse")]
@@ -39,8 +40,8 @@ use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, Stor
 use crate::prices::Prices;
 use crate::query::{
     Chart, ChartQuery, DatapointPage, DatapointQuery, GroupPage, GroupQuery, RepricePage,
-    RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanPage, TraceDetail, TracePage,
-    TraceQuery, ValueCount, ValueQuery,
+    RepriceQuery, RunDetail, RunPage, RunQuery, SpanDetail, SpanHits, SpanPage, TraceDetail,
+    TracePage, TraceQuery, ValueCount, ValueQuery,
 };
 
 /// How long a process waits for another one that writes to the same file.
@@ -251,6 +252,10 @@ impl Store for SqliteStore {
         tell: &mut dyn FnMut(SpanDetail) -> bool,
     ) -> Result<bool, StoreError> {
         self.read(|connection| spans::details(connection, &self.trees, trace_id, tell))
+    }
+
+    fn hits(&self, trace_id: &str, text: &str, limit: u64) -> Result<Option<SpanHits>, StoreError> {
+        self.read(|connection| hits::hits(connection, &self.trees, trace_id, text, limit))
     }
 
     fn runs(&self, query: &RunQuery) -> Result<RunPage, StoreError> {

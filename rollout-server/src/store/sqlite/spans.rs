@@ -39,6 +39,30 @@ pub(super) struct Tree {
     trace: i64,
     version: i64,
     pub(super) places: Vec<Place>,
+    /// Indices of the places, in the order of their rows.
+    by_row: Vec<u32>,
+}
+
+impl Tree {
+    fn new(trace: i64, version: i64, places: Vec<Place>) -> Self {
+        let mut by_row: Vec<u32> = (0..places.len() as u32).collect();
+        by_row.sort_unstable_by_key(|index| places[*index as usize].row);
+        Self {
+            trace,
+            version,
+            places,
+            by_row,
+        }
+    }
+
+    /// The place of a row.
+    fn place(&self, row: i64) -> Option<Place> {
+        let place = |index: &u32| self.places[*index as usize];
+        let found = self
+            .by_row
+            .binary_search_by_key(&row, |index| place(index).row);
+        found.ok().map(|at| place(&self.by_row[at]))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -65,11 +89,7 @@ impl Trees {
         {
             return Ok(Arc::clone(tree));
         }
-        let tree = Arc::new(Tree {
-            trace,
-            version,
-            places: places(connection, trace)?,
-        });
+        let tree = Arc::new(Tree::new(trace, version, places(connection, trace)?));
         let mut trees = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         trees.retain(|other| other.trace != trace);
         trees.truncate(REMEMBERED - 1);
@@ -174,8 +194,7 @@ pub(super) fn detail(
     let tree = trees.of(connection, trace, version)?;
     let found = statement.query_row(params![trace, span_id], |row| {
         let id: i64 = row.get("id")?;
-        let place = tree.places.iter().find(|place| place.row == id);
-        Bare::of(row, id, place.copied())
+        Bare::of(row, id, tree.place(id))
     });
     let Some(bare) = found.optional()? else {
         return Ok(None);

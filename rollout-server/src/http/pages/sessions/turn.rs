@@ -7,7 +7,9 @@ use crate::{
         facts::{self, Moment, Status},
         groups::{self, Group},
         list::version,
-        value::{TurnView, ValueView},
+        text::Budget,
+        turn::{self, TurnView},
+        value::{Form, ValueView},
     },
     present,
     query::{MessageRow, TraceDetail},
@@ -92,7 +94,7 @@ fn said(trace: &TraceDetail) -> (Vec<Said>, Option<String>) {
         let turns = seen.into_iter().skip(skipped).map(message).collect();
         let said = Said {
             title: "Messages",
-            view: ValueView::turns(turns),
+            view: conversation(turns),
         };
         return (vec![said], left_out);
     }
@@ -108,7 +110,7 @@ fn said(trace: &TraceDetail) -> (Vec<Said>, Option<String>) {
                     1 => "1 earlier message".to_owned(),
                     before => format!("{before} earlier messages"),
                 });
-                ValueView::turns(last.into_iter().map(TurnView::of).collect())
+                conversation(last)
             }
             _ => ValueView::of(Some(input), ""),
         };
@@ -126,14 +128,32 @@ fn said(trace: &TraceDetail) -> (Vec<Said>, Option<String>) {
     (said, left_out)
 }
 
-fn message(row: &MessageRow) -> TurnView {
+/// Turns without images: those are on the page of the trace.
+fn conversation(turns: Vec<Turn>) -> ValueView {
+    let said = turns.into_iter().map(|turn| turn::Said {
+        turn,
+        notes: Vec::new(),
+        images: None,
+        first_image: 0,
+    });
+    let mut budget = Budget::default();
+    ValueView::turns(TurnView::all(
+        said.collect(),
+        None,
+        Form::Chat,
+        None,
+        &mut budget,
+    ))
+}
+
+fn message(row: &MessageRow) -> Turn {
     let content = row.content.as_ref();
-    TurnView::of(Turn {
+    Turn {
         role: row.role.clone().unwrap_or_else(|| "message".to_owned()),
         answers: row.tool_call_id.clone(),
         parts: content
             .map(|content| Chat::content(content.as_str()))
             .unwrap_or_default(),
         results: Vec::new(),
-    })
+    }
 }

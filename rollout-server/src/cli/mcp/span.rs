@@ -127,10 +127,10 @@ fn head(trace: &TraceDetail, span: &SpanDetail, tree: &Tree, index: usize, answe
     answer.line(&line);
     if let Some(code) = &span.code {
         let file = short(code.file.as_deref().unwrap_or("?"), 120);
-        let place = code
-            .line
-            .map(|line| format!("{file}:{line}"))
-            .unwrap_or(file);
+        let place = match code.line {
+            Some(line) => format!("{file}:{line}"),
+            None => file,
+        };
         let function = code
             .function
             .as_deref()
@@ -147,6 +147,9 @@ fn head(trace: &TraceDetail, span: &SpanDetail, tree: &Tree, index: usize, answe
     }
 }
 
+/// Quarters of tokens that it takes to say how much of a value was left out.
+const NOTE: u64 = 48 * 4;
+
 /// All parts that there are, each with a fair share of the room.
 fn all(trace: &TraceDetail, span: &SpanDetail, answer: &mut Answer) {
     let parts = [
@@ -160,8 +163,6 @@ fn all(trace: &TraceDetail, span: &SpanDetail, answer: &mut Answer) {
         .into_iter()
         .filter_map(|part| Some((part, text(span, part)?)))
         .collect();
-    // What is cut names itself and how much it has.
-    const NOTE: u64 = 48 * 4;
     let mut room = answer.room().saturating_sub(texts.len() as u64 * 12);
     let mut sizes: Vec<(u64, Part)> = texts
         .iter()

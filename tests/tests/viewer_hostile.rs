@@ -164,6 +164,9 @@ fn hostile() -> TestServer {
         for event in &mut events {
             event["context"] = json!({ "user_id": id, "session_id": id, "conversation_id": id });
             event["links"] = json!({ "run_id": id });
+            if event["event_type"] == "trace.start" {
+                event["attributes"] = json!({ "tags": [id], "rollout.run.datapoint_id": id, "rollout.run.phase": id });
+            }
         }
         server.take(&events);
     }

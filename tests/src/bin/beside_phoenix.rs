@@ -311,7 +311,7 @@ fn main() {
         (
             "filter: failed",
             "status:error",
-            Some("status_code == 'ERROR'"),
+            Some("any(span.status_code == \"ERROR\" for span in spans)"),
         ),
         (
             "filter: one user",
@@ -319,14 +319,14 @@ fn main() {
             Some("user.id == 'cus_42'"),
         ),
         (
-            "filter: model",
-            "model:gpt-4.1-mini",
-            Some("any(span.llm.model_name == \"gpt-4.1-mini\" for span in spans)"),
+            "filter: a type of span",
+            "type:retrieval",
+            Some("any(span.span_kind == 'RETRIEVER' for span in spans)"),
         ),
         (
             "search: a word in 1% of inputs",
             RARE,
-            Some("any(\"kumquat\" in span.input.value for span in spans)"),
+            Some("'kumquat' in input"),
         ),
     ];
     for (what, filter, condition) in conditions {

@@ -122,19 +122,26 @@ fn error_page(status: StatusCode, title: &'static str, words: String) -> Respons
         words,
     };
     let body = page.render().unwrap_or_else(|_| title.to_owned());
-    (status, [(header::CACHE_CONTROL, "no-store")], Html(body)).into_response()
+    let body = Html(without_nul(body));
+    (status, [(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// HTML has no such character, and browsers would hide that there is one.
+fn without_nul(body: String) -> String {
+    if body.contains('\0') {
+        body.replace('\0', "\u{fffd}")
+    } else {
+        body
+    }
 }
 
 /// Renders a page; what changes by the second is never kept by the browser.
 pub(super) fn html(page: &impl Template) -> Result<Response, Missing> {
-    let mut body = page
+    let body = page
         .render()
         .map_err(|error| Missing::Page(error.to_string()))?;
-    // HTML has no such character, and browsers would hide that there is one.
-    if body.contains('\0') {
-        body = body.replace('\0', "\u{fffd}");
-    }
-    Ok(([(header::CACHE_CONTROL, "no-store")], Html(body)).into_response())
+    let body = Html(without_nul(body));
+    Ok(([(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
 
 /// Runs what asks the store where it may block.

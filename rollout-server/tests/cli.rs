@@ -375,17 +375,23 @@ fn a_filter_is_the_same_everywhere_and_what_is_wrong_with_it_has_carets_under_it
     };
     let name = written.stdout(&["ls", "--json"]);
     let name: Value = serde_json::from_str(&name).expect("it is JSON");
-    let name = name["traces"][0]["name"].as_str().expect("a name").to_owned();
+    let name = name["traces"][0]["name"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
     assert_eq!(listed(&[&format!("name:{name}"), "spans>1", "type:*"]), 1);
     assert_eq!(listed(&["--", &format!("-name:{name}")]), 0);
     assert_eq!(listed(&["--", "-name:a b,c d", "spans>1"]), 1);
     for command in ["ls", "tail", "runs"] {
-        let output = written.rollout(&[command, "status:ok", "colour:dark red"]).output();
+        let output = written
+            .rollout(&[command, "status:ok", "colour:dark red"])
+            .output();
         let output = output.expect("it runs");
         assert_eq!(output.status.code(), Some(1), "{command}");
         assert!(
             err(&output).contains("unknown filter key `colour`; keys are")
-                && err(&output).ends_with("\n\n    status:ok colour:\"dark red\"\n              ^^^^^^\n"),
+                && err(&output)
+                    .ends_with("\n\n    status:ok colour:\"dark red\"\n              ^^^^^^\n"),
             "{command}: {}",
             err(&output)
         );

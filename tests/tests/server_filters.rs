@@ -209,7 +209,7 @@ impl Known {
         let file = self.server.dir().join(STORE_FILE);
         let file = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let running = self.traces.iter().filter(|trace| trace.status == "running");
-        let running = running.count() as i64;
+        let running = i64::try_from(running.count()).unwrap();
         wait_until("texts are indexed", || {
             let left: i64 = file
                 .query_row("SELECT count(*) FROM unsearched", [], |row| row.get(0))

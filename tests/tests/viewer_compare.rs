@@ -230,6 +230,9 @@ fn a_narrow_screen_has_one_column_of_text() {
         let wide = page.eval("document.documentElement.scrollWidth");
         assert_eq!(wide, 390, "{path} is wider than the screen");
     }
+    page.open(&server.url("/compare?a=run-a&b=run-b"));
+    let name = page.eval("document.querySelector('td.name').offsetWidth");
+    assert!(name.as_u64() > Some(200), "{name} pixels for names");
     page.open(&server.url("/compare?a=run-a&b=run-b&row=4"));
     let shown = |table: &str| {
         page.eval(&format!(

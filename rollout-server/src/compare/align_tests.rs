@@ -301,6 +301,11 @@ proptest! {
         };
         prop_assert_eq!(pairs(&rows(&a, &b), false), pairs(&rows(&b, &a), true));
     }
+}
+
+proptest! {
+    // Each takes as long as hundreds of small ones.
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn of_long_lists_too(a in vec(0_u8..6, 400..700), b in vec(0_u8..6, 600..800)) {

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     reason = "a test that cannot go on says so and fails"
 )]
 
@@ -67,7 +68,7 @@ fn written() -> (tempfile::TempDir, File) {
     lock.lock().expect("it is free");
     let mut next = 0;
     let mut lines = String::new();
-    for number in 0..TEXTS.len() {
+    for (number, said) in TEXTS.iter().enumerate() {
         // Each text comes to each field.
         next += 1;
         let id = if number == 0 {
@@ -78,11 +79,12 @@ fn written() -> (tempfile::TempDir, File) {
         for mut event in fixture::support_agent(&id, Timestamp::now()) {
             disguise(&mut event, &mut next);
             if event["event_type"] == "trace.start" {
-                event["links"] = json!({ "run_id": TEXTS[number] });
-                event["attributes"]["rollout.run.datapoint_id"] = json!(TEXTS[number]);
-                event["attributes"]["rollout.run.phase"] = json!(TEXTS[number]);
+                event["links"] = json!({ "run_id": said });
+                event["attributes"]["rollout.run.datapoint_id"] = json!(said);
+                event["attributes"]["rollout.run.phase"] = json!(said);
             }
-            lines += &format!("{event}\n");
+            lines.push_str(&event.to_string());
+            lines.push('\n');
         }
     }
     fs::write(writer.join("00000001.ndjson"), lines).expect("the segment");
@@ -194,7 +196,8 @@ fn what_passes_by_is_words_too() {
     let mut text = String::new();
     for mut event in fixture::support_agent("late", Timestamp::now()) {
         disguise(&mut event, &mut next);
-        text += &format!("{event}\n");
+        text.push_str(&event.to_string());
+        text.push('\n');
     }
     // Only what is new is told, so it is written until some of it has been.
     let (send, heard) = std::sync::mpsc::channel();

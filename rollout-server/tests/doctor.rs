@@ -1,6 +1,7 @@
 //! `rollout doctor` on what is well and on what is not.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on says so and fails"
 )]

@@ -171,7 +171,7 @@ fn question(number: usize, began: Timestamp) -> Vec<Value> {
     trace.end(took, status, &output, &error);
     let mut events = trace.into_events();
     let session = format!("sess_{:04x}", number / 3 * 977 + 4096);
-    let tags: &[&str] = if number % 5 == 0 {
+    let tags: &[&str] = if number.is_multiple_of(5) {
         &["shop", "vip"]
     } else {
         &["shop"]

@@ -1,10 +1,5 @@
 //! What rollouts say in the tables of the exporter: their run, phase, step and datapoint, and how many turns they took.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on says so and fails"
-)]
-
 use rollout::Message;
 use rollout::run::{Phase, RunMeta, Score, Status, trace_run};
 use rollout_tests::DEADLINE;

@@ -1,5 +1,10 @@
 //! `GET /api/v1/compare`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so and fails"
+)]
+
 use jiff::Timestamp;
 use rollout_tests::{compare::support_runs, fixture, server::TestServer};
 use serde_json::{Value, json};

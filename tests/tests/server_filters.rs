@@ -6,6 +6,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -265,7 +266,11 @@ impl Known {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |mut all, byte| {
+        // Writing to a text does not fail.
+        let _ = write!(all, "%{byte:02X}");
+        all
+    })
 }
 
 fn ids(listed: &[Value]) -> Vec<&str> {

@@ -144,7 +144,7 @@ fn the_trees_of_all_recordings() {
 fn a_trace_with_everything_in_it() {
     let all = everything(&server_with("trace"));
     snapshots().bind(|| {
-        insta::assert_json_snapshot!("server_recordings__a_trace_with_everything_in_it", all)
+        insta::assert_json_snapshot!("server_recordings__a_trace_with_everything_in_it", all);
     });
 }
 
@@ -152,7 +152,7 @@ fn a_trace_with_everything_in_it() {
 fn spans_reported_after_the_fact() {
     let all = everything(&server_with("openai-agents"));
     snapshots().bind(|| {
-        insta::assert_json_snapshot!("server_recordings__spans_reported_after_the_fact", all)
+        insta::assert_json_snapshot!("server_recordings__spans_reported_after_the_fact", all);
     });
 }
 

@@ -8,6 +8,8 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::format_collect,
+    clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::unwrap_used,

@@ -4,7 +4,6 @@
 
 #![expect(
     clippy::print_stdout,
-    clippy::unwrap_used,
     reason = "a program for a terminal, which may fail loudly"
 )]
 

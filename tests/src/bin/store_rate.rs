@@ -82,7 +82,7 @@ fn events(from: u64, count: u64) -> Vec<Value> {
         scores.push(json!({
             "schema_version": "1.0", "event_id": format!("score_{number}"), "event_type": "eval.result",
             "trace_id": event["trace_id"], "occurred_at": event["occurred_at"], "name": "exact",
-            "outcome": { "eval_score": (number % 8) as f64 / 8.0, "success": number % 2 == 0 },
+            "outcome": { "eval_score": (number % 8) as f64 / 8.0, "success": number.is_multiple_of(2) },
         }));
         number += 1;
     }

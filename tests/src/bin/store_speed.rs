@@ -115,7 +115,10 @@ impl Author {
                 1..=40 => text.push_str("chargeback"),
                 41..=1000 => text.push_str("Refund"),
                 1001..=2000 => text.push_str(CHINESE[skewed(&mut self.rng, CHINESE.len())]),
-                2001..=2400 => text.push_str(&format!("ord_{}", self.rng.u32(..1_000_000))),
+                2001..=2400 => {
+                    text.push_str("ord_");
+                    text.push_str(&self.rng.u32(..1_000_000).to_string());
+                }
                 _ => {
                     let word = skewed(&mut self.rng, self.words.len());
                     text.push_str(&self.words[word]);
@@ -248,7 +251,9 @@ fn fill(store: &Arc<dyn Store>, traces: u64, spans: u64) {
             eprintln!("{number} traces");
         }
     }
-    sent.into_iter().for_each(|pending| pending.wait().unwrap());
+    for pending in sent {
+        pending.wait().unwrap();
+    }
 }
 
 fn file(dir: &Path) -> Connection {

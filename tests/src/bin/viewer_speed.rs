@@ -142,10 +142,10 @@ impl Frames {
                 };
                 match reporter["state"].as_str() {
                     Some("STATE_PRESENTED_ALL" | "STATE_PRESENTED_PARTIAL") => {
-                        frames.presented += 1
+                        frames.presented += 1;
                     }
                     Some("STATE_DROPPED") if reporter["affects_smoothness"] == true => {
-                        frames.dropped += 1
+                        frames.dropped += 1;
                     }
                     _ => continue,
                 }

@@ -1,6 +1,7 @@
 //! The store in ClickHouse beside the one in SQLite, and several servers on one database.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on says so and fails"
 )]

@@ -1,5 +1,7 @@
 //! `diff`: two traces, aligned, and what differs between them.
 
+use std::fmt::Write as _;
+
 use rmcp::schemars;
 use serde::Deserialize;
 
@@ -138,7 +140,7 @@ fn facts(trace: &TraceSummary) -> String {
             .duration_ms
             .map(|ms| format!(", {}", present::duration(ms))),
     );
-    words.push_str(&format!(", {} spans", trace.span_count));
+    let _ = write!(words, ", {} spans", trace.span_count);
     words.extend(
         totals
             .tokens
@@ -157,11 +159,12 @@ fn line(row: &ReportRow) -> String {
         row.change.mark()
     );
     if let Some(span) = row.span() {
-        line.push_str(&format!(
+        let _ = write!(
+            line,
             " {} [{}]",
             short(span.name.as_deref().unwrap_or(&span.kind), 60),
             short(&span.kind, 20)
-        ));
+        );
     }
     if row.change != Change::Unchanged {
         let ids: Vec<_> = [("a", &row.a), ("b", &row.b)]
@@ -170,11 +173,11 @@ fn line(row: &ReportRow) -> String {
                 Some(format!("{side} {}", short(&span.as_ref()?.span_id, 64)))
             })
             .collect();
-        line.push_str(&format!(" ({})", ids.join(", ")));
+        let _ = write!(line, " ({})", ids.join(", "));
     }
     let differs: Vec<_> = row.differs.iter().map(Part::name).collect();
     if !differs.is_empty() {
-        line.push_str(&format!(": {}", differs.join(", ")));
+        let _ = write!(line, ": {}", differs.join(", "));
     }
     line
 }

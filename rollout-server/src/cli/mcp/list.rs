@@ -1,5 +1,7 @@
 //! `list_traces`, and the list that a search for traces answers with.
 
+use std::fmt::Write as _;
+
 use rmcp::schemars;
 use serde::Deserialize;
 
@@ -128,36 +130,33 @@ fn line(trace: &TraceSummary) -> String {
     } else {
         "spans"
     };
-    line.push_str(&format!(", {} {spans}", trace.span_count));
+    let _ = write!(line, ", {} {spans}", trace.span_count);
     if trace.error_count > 0 {
-        line.push_str(&format!(" ({} failed)", trace.error_count));
+        let _ = write!(line, " ({} failed)", trace.error_count);
     }
     if let Some(tokens) = present::tokens(&trace.usage) {
-        line.push_str(&format!(", {} tokens", present::count(tokens)));
+        let _ = write!(line, ", {} tokens", present::count(tokens));
     }
     if let Some(cost) = present::trace_cost(trace) {
         line.push_str(", ");
         line.push_str(&cost);
     }
-    line.push_str(&format!(
+    let _ = write!(
+        line,
         " | {}",
         short(trace.name.as_deref().unwrap_or("no name"), 60)
-    ));
+    );
     if let Some(found) = &trace.found {
         let span = found
             .span_id
             .as_ref()
             .map(|id| format!(" of span {id}"))
             .unwrap_or_default();
-        line.push_str(&format!(
-            " | {}{span}: {}",
-            found.part,
-            short(&found.text, 160)
-        ));
+        let _ = write!(line, " | {}{span}: {}", found.part, short(&found.text, 160));
         return line;
     }
     if let Some(input) = &trace.input_preview {
-        line.push_str(&format!(" | in: {}", short(input, 80)));
+        let _ = write!(line, " | in: {}", short(input, 80));
     }
     if let Some(error) = &trace.error {
         let words = error
@@ -165,9 +164,9 @@ fn line(trace: &TraceSummary) -> String {
             .as_deref()
             .or(error.kind.as_deref())
             .unwrap_or_default();
-        line.push_str(&format!(" | error: {}", short(words, 120)));
+        let _ = write!(line, " | error: {}", short(words, 120));
     } else if let Some(output) = &trace.output_preview {
-        line.push_str(&format!(" | out: {}", short(output, 80)));
+        let _ = write!(line, " | out: {}", short(output, 80));
     }
     line
 }

@@ -1,5 +1,7 @@
 //! `outline`: a trace at a glance.
 
+use std::fmt::Write as _;
+
 use std::collections::HashMap;
 
 use rmcp::schemars;
@@ -106,7 +108,7 @@ fn head(trace: &TraceDetail, tree: &Tree, from: Option<usize>, answer: &mut Answ
             .duration_ms
             .map(|ms| format!(", {}", present::duration(ms))),
     );
-    line.push_str(&format!(", {}", number(tree.rows.len(), "span")));
+    let _ = write!(line, ", {}", number(tree.rows.len(), "span"));
     line.extend(
         present::tokens(&summary.usage)
             .map(|tokens| format!(", {} tokens", present::count(tokens))),
@@ -252,10 +254,10 @@ impl Lines<'_> {
         let first = rows[0];
         let mut line = format!("{}{}", "  ".repeat(depth.min(12)), name(first, 60));
         if depth > 12 {
-            line.push_str(&format!(" (depth {depth})"));
+            let _ = write!(line, " (depth {depth})");
         }
         if first.name.as_deref() != Some(&first.kind) {
-            line.push_str(&format!(" [{}]", short(&first.kind, 20)));
+            let _ = write!(line, " [{}]", short(&first.kind, 20));
         }
         let failures: Vec<usize> = group
             .iter()
@@ -263,7 +265,7 @@ impl Lines<'_> {
             .filter(|index| failed(&self.tree.rows[*index]))
             .collect();
         if let [row] = rows[..] {
-            line.push_str(&format!(" {}", short(&row.span_id, 64)));
+            let _ = write!(line, " {}", short(&row.span_id, 64));
             line.extend(
                 row.duration_ms
                     .map(|ms| format!(", {}", present::duration(ms))),
@@ -274,12 +276,12 @@ impl Lines<'_> {
                     .map(|model| format!(", {}", short(model, 60))),
             );
             if !failures.is_empty() {
-                line.push_str(&format!(", FAILED {}", error(row, 60)));
+                let _ = write!(line, ", FAILED {}", error(row, 60));
             } else if row.status != "ok" {
-                line.push_str(&format!(", {}", short(&row.status, 20)));
+                let _ = write!(line, ", {}", short(&row.status, 20));
             }
         } else {
-            line.push_str(&format!(" ×{}", rows.len()));
+            let _ = write!(line, " ×{}", rows.len());
             let took = rows.iter().filter_map(|row| row.duration_ms);
             let (mut least, mut most, mut sum) = (f64::INFINITY, 0.0_f64, 0.0);
             for ms in took {
@@ -287,19 +289,20 @@ impl Lines<'_> {
             }
             if least.is_finite() {
                 let [least, most, sum] = [least, most, sum].map(present::duration);
-                line.push_str(&format!(", {least} to {most}, {sum} together"));
+                let _ = write!(line, ", {least} to {most}, {sum} together");
             }
             if failures.is_empty() {
                 let running = rows.iter().filter(|row| row.status == "running").count();
                 if running > 0 {
-                    line.push_str(&format!(", {running} running"));
+                    let _ = write!(line, ", {running} running");
                 }
             } else {
-                line.push_str(&format!(
+                let _ = write!(
+                    line,
                     ", {} FAILED: {}",
                     failures.len(),
                     ids(self.tree, &failures)
-                ));
+                );
             }
         }
         let tokens: u64 = rows
@@ -307,11 +310,11 @@ impl Lines<'_> {
             .filter_map(|row| present::tokens(&row.usage))
             .sum();
         if tokens > 0 {
-            line.push_str(&format!(", {} tokens", present::count(tokens)));
+            let _ = write!(line, ", {} tokens", present::count(tokens));
         }
         let costs: Vec<f64> = rows.iter().filter_map(|row| row.cost_usd).collect();
         if !costs.is_empty() {
-            line.push_str(&format!(", {}", present::cost(costs.iter().sum())));
+            let _ = write!(line, ", {}", present::cost(costs.iter().sum()));
         }
         line
     }

@@ -49,67 +49,62 @@ pub(super) struct Asked {
 pub(super) fn answer(local: &Local, asked: &Asked) -> Result<String, Failure> {
     let mut answer = Answer::within(asked.budget)?;
     let text = asked.text.as_deref().filter(|text| !text.trim().is_empty());
-    match &asked.trace {
-        Some(trace) => {
-            asked.only(
-                "trace",
-                &[
-                    ("filter", asked.filter.is_some()),
-                    ("cursor", asked.cursor.is_some()),
-                    ("limit", asked.limit.is_some()),
-                ],
-            )?;
-            if text.is_none() && asked.status.is_none() && asked.kind.is_none() {
-                return Err(Failure::told(
-                    "say what to look for: \"text\", \"status\" or \"type\"; `outline` shows the whole trace",
-                ));
-            }
-            within(local, &local.find(trace)?, asked, text, &mut answer)?;
+    if let Some(trace) = &asked.trace {
+        only(
+            "trace",
+            &[
+                ("filter", asked.filter.is_some()),
+                ("cursor", asked.cursor.is_some()),
+                ("limit", asked.limit.is_some()),
+            ],
+        )?;
+        if text.is_none() && asked.status.is_none() && asked.kind.is_none() {
+            return Err(Failure::told(
+                "say what to look for: \"text\", \"status\" or \"type\"; `outline` shows the whole trace",
+            ));
         }
-        None => {
-            asked.only(
-                "no trace",
-                &[
-                    ("status", asked.status.is_some()),
-                    ("type", asked.kind.is_some()),
-                    ("offset", asked.offset.is_some()),
-                ],
-            )?;
-            let words = asked.filter.as_deref().unwrap_or_default();
-            if text.is_none() && words.trim().is_empty() {
-                return Err(Failure::told(
-                    "say what to look for: \"text\", or a \"filter\"; `list_traces` lists all",
-                ));
-            }
-            let query = TraceQuery {
-                filter: list::filter(words, text)?,
-                limit: list::limit(asked.limit)?,
-                cursor: asked.cursor.clone(),
-                ascending: false,
-            };
-            if list::write(local, query, &mut answer)? == 0 {
-                list::nothing(local, &mut answer, false)?;
-            }
+        within(local, &local.find(trace)?, asked, text, &mut answer)?;
+    } else {
+        only(
+            "no trace",
+            &[
+                ("status", asked.status.is_some()),
+                ("type", asked.kind.is_some()),
+                ("offset", asked.offset.is_some()),
+            ],
+        )?;
+        let words = asked.filter.as_deref().unwrap_or_default();
+        if text.is_none() && words.trim().is_empty() {
+            return Err(Failure::told(
+                "say what to look for: \"text\", or a \"filter\"; `list_traces` lists all",
+            ));
+        }
+        let query = TraceQuery {
+            filter: list::filter(words, text)?,
+            limit: list::limit(asked.limit)?,
+            cursor: asked.cursor.clone(),
+            ascending: false,
+        };
+        if list::write(local, query, &mut answer)? == 0 {
+            list::nothing(local, &mut answer, false)?;
         }
     }
     Ok(answer.told())
 }
 
-impl Asked {
-    /// Refuses arguments that say nothing here.
-    fn only(&self, with: &str, others: &[(&str, bool)]) -> Result<(), Failure> {
-        match others.iter().find(|(_, is_said)| *is_said) {
-            Some((name, _)) => Err(Failure::told(format!(
-                "`{name}` goes with {} to look in: here, there is {with}. Within a trace go \"text\", \"status\", \
+/// Refuses arguments that say nothing here.
+fn only(with: &str, others: &[(&str, bool)]) -> Result<(), Failure> {
+    match others.iter().find(|(_, is_said)| *is_said) {
+        Some((name, _)) => Err(Failure::told(format!(
+            "`{name}` goes with {} to look in: here, there is {with}. Within a trace go \"text\", \"status\", \
                  \"type\", \"offset\"; among all go \"text\", \"filter\", \"cursor\", \"limit\"",
-                if with == "trace" {
-                    "all traces"
-                } else {
-                    "one trace"
-                }
-            ))),
-            None => Ok(()),
-        }
+            if with == "trace" {
+                "all traces"
+            } else {
+                "one trace"
+            }
+        ))),
+        None => Ok(()),
     }
 }
 

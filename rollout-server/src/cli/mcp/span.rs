@@ -76,12 +76,11 @@ pub(super) fn answer(local: &Local, asked: &Asked) -> Result<String, Failure> {
         .store
         .span(&trace.summary.trace_id, &tree.rows[index].span_id)?
         .ok_or_else(gone)?;
-    match asked.part {
-        Some(part) => one(&trace, &span, part, asked.from.unwrap_or(0), &mut answer)?,
-        None => {
-            head(&trace, &span, &tree, index, &mut answer);
-            all(&trace, &span, &mut answer);
-        }
+    if let Some(part) = asked.part {
+        one(&trace, &span, part, asked.from.unwrap_or(0), &mut answer)?;
+    } else {
+        head(&trace, &span, &tree, index, &mut answer);
+        all(&trace, &span, &mut answer);
     }
     Ok(answer.told())
 }

@@ -1,5 +1,7 @@
 //! `stats`: traces over time.
 
+use std::fmt::Write as _;
+
 use rmcp::schemars;
 use serde::Deserialize;
 
@@ -60,8 +62,7 @@ pub(super) fn answer(local: &Local, asked: &Asked) -> Result<String, Failure> {
                 .filter(|bucket| bucket.traces > 0)
                 .count();
             answer.left_out(format!(
-                "{left} times: fewer \"buckets\", or since:{} in \"filter\"",
-                at
+                "{left} times: fewer \"buckets\", or since:{at} in \"filter\""
             ));
             break;
         }
@@ -80,7 +81,7 @@ fn words(bucket: &ChartBucket) -> String {
     let mut words = format!("{} {traces}", bucket.traces);
     if bucket.errors > 0 {
         let share = bucket.errors as f64 / bucket.traces as f64 * 100.0;
-        words.push_str(&format!(", {} failed ({share:.0}%)", bucket.errors));
+        let _ = write!(words, ", {} failed ({share:.0}%)", bucket.errors);
     }
     for (name, ms) in [
         ("p50", bucket.p50_ms),
@@ -90,7 +91,7 @@ fn words(bucket: &ChartBucket) -> String {
         words.extend(ms.map(|ms| format!(", {name} {}", present::duration(ms))));
     }
     if bucket.tokens > 0 {
-        words.push_str(&format!(", {} tokens", present::count(bucket.tokens)));
+        let _ = write!(words, ", {} tokens", present::count(bucket.tokens));
     }
     words.extend(
         bucket

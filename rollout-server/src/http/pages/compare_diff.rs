@@ -282,7 +282,7 @@ impl TextView {
         Self {
             left_out: (diff.left_out > 0).then(|| {
                 let lines = present::count(diff.left_out as u64);
-                format!("{lines} more lines are not shown; the API has them")
+                format!("{lines} more lines are not shown: open the span for all of it")
             }),
             hunks: diff.hunks.into_iter().map(HunkView::of).collect(),
         }

@@ -4,6 +4,11 @@
 //! ([`answer`]), and says what it left out and with which arguments to ask for that. The standard output is the
 //! protocol's alone.
 
+#![allow(
+    clippy::format_push_string,
+    reason = "lines are put together of a few words; an answer has a hundred"
+)]
+
 mod answer;
 mod diff;
 mod list;

@@ -152,13 +152,12 @@ impl ClickHouse {
         let mut traces: HashMap<String, Vec<Fresh>> = HashMap::new();
         let mut writers: HashSet<Arc<str>> = HashSet::new();
         for row in rows {
-            let writer = match writers.get(row.writer.as_str()) {
-                Some(writer) => Arc::clone(writer),
-                None => {
-                    let writer: Arc<str> = row.writer.into();
-                    writers.insert(Arc::clone(&writer));
-                    writer
-                }
+            let writer = if let Some(writer) = writers.get(row.writer.as_str()) {
+                Arc::clone(writer)
+            } else {
+                let writer: Arc<str> = row.writer.into();
+                writers.insert(Arc::clone(&writer));
+                writer
             };
             let mut event: Event = serde_json::from_str(&row.event).map_err(|error| {
                 StoreError::Database(format!("the event {} is not one: {error}", row.event_id))

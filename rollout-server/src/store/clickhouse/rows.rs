@@ -96,6 +96,10 @@ pub(super) struct TextRow {
 
 /// What lists, filters and sums know of a trace.
 #[derive(Debug, Clone, Default, Row, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "columns that a filter looks at"
+)]
 pub(super) struct TraceRow {
     pub(super) trace: String,
     pub(super) version: u64,

@@ -191,7 +191,7 @@ fn completions() {
     assert_eq!(names("nobody:x"), [""; 0]);
     assert_eq!(names("model:\"gpt 5\""), [""; 0]);
 
-    let all = vec!["gpt-4.1", "\"gpt 5\"", "\"a,b\"", "\"*\""];
+    let all = ["gpt-4.1", "\"gpt 5\"", "\"a,b\"", "\"*\""];
     let key = |prefix: &str| Some((Key::Model, prefix.to_owned()));
     let of_model = |before: &str| {
         let (word, inserts, key) = asked(before);

@@ -144,14 +144,14 @@ fn conversation(id: &str, name: &str, asked: &str, answered: &str) -> Vec<Value>
 fn deep(id: &str, levels: usize) -> Vec<Value> {
     let mut trace = Recorder::new(id, "deep", Timestamp::now(), &json!("down"));
     let ids: Vec<String> = (0..levels).map(|level| format!("d{level}")).collect();
-    for level in 0..levels {
+    for (level, at) in (0..levels).zip(0_i64..) {
         trace.span(&Span {
             id: &ids[level],
             parent: level.checked_sub(1).map(|above| ids[above].as_str()),
             kind: ["agent", "task", "tool", "llm"][level % 4],
             name: "delegate_to_a_helper",
-            at_us: level as i64 * 1_000,
-            took_us: Some(1_000_000 - level as i64 * 10_000),
+            at_us: at * 1_000,
+            took_us: Some(1_000_000 - at * 10_000),
             model: if level % 4 == 3 {
                 json!({ "provider": "openai", "model": "gpt-4.1-mini" })
             } else {
@@ -292,7 +292,8 @@ fn every_script_is_right() {
     }
     for run in server.get_json("/api/v1/runs")["runs"].as_array().unwrap() {
         let run = run["run_id"].as_str().unwrap();
-        let run: String = run.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let run: Vec<_> = run.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let run = run.concat();
         places.push(Place::plain(&server, "run", &format!("/runs/{run}")));
         places.push(Place::plain(
             &server,

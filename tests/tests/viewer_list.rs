@@ -881,7 +881,7 @@ fn captured_markup_stays_text_in_lists() {
         &session,
         &thread,
         &wrong,
-        &found,
+        found,
     ] {
         open(&page, &server, path);
         if path != found {

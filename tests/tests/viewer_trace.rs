@@ -1,5 +1,10 @@
 //! The page of one trace as a person uses it, in a real browser, and what it asks the server for.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so and fails"
+)]
+
 use std::{
     io::{Read, Write},
     net::TcpListener,
@@ -622,7 +627,7 @@ fn a_large_trace_is_downloaded_in_pieces() {
 fn echo(listener: &TcpListener) -> (String, Vec<u8>) {
     let (mut stream, _) = listener.accept().unwrap();
     let mut bytes = Vec::new();
-    let mut buffer = [0; 65536];
+    let mut buffer = vec![0; 65536];
     loop {
         let count = stream.read(&mut buffer).unwrap();
         bytes.extend(&buffer[..count]);

@@ -1,5 +1,7 @@
 //! Alignment of generated trees.
 
+#![expect(clippy::format_collect, reason = "small texts of a test")]
+
 use std::collections::BTreeSet;
 
 use proptest::{collection::vec, prelude::*};

@@ -235,7 +235,7 @@ mod tests {
                 text.push_str(line.side.mark());
                 for (marked, piece) in &line.pieces {
                     if *marked {
-                        text.push_str(&format!("[{piece}]"));
+                        text.extend(["[", piece.as_str(), "]"]);
                     } else {
                         text.push_str(piece);
                     }
@@ -292,9 +292,8 @@ mod tests {
     #[test]
     fn a_diff_is_bounded() {
         let text = |word: &str| {
-            (0..30_000)
-                .map(|n| format!("\n{word} {n}"))
-                .collect::<String>()
+            let lines: Vec<_> = (0..30_000).map(|n| format!("\n{word} {n}")).collect();
+            lines.concat()
         };
         let diff = TextDiff::of(&text("a"), &text("b"));
         let shown: usize = diff.hunks.iter().map(|hunk| hunk.lines.len()).sum();

@@ -126,7 +126,6 @@ fn decoded(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails so")]
 mod tests {
     use super::*;
 

@@ -128,7 +128,7 @@ fn a_full_disk_is_said_in_the_status_that_each_sender_tries_again_on() {
 /// Our own exporter keeps what a full server does not take, and sends it when there is room.
 #[test]
 fn programs_wait_until_there_is_room() {
-    let Some(disk) = Tmpfs::mount(8 << 20) else {
+    let Some(disk) = Tmpfs::mount(64 << 20) else {
         return;
     };
     let server = TestServer::start_in(disk.path(), &[]);

@@ -227,8 +227,7 @@ fn a_browser_logs_in_with_a_key() {
     let form = server.get_with("/traces/t?x=%22&y=1", &[("Accept", "text/html")]);
     assert_eq!(form.status, 401);
     assert!(
-        form.body
-            .contains("<form method=\"post\" action=\"/login\">"),
+        form.body.contains("method=\"post\" action=\"/login\""),
         "{form:?}"
     );
     assert!(

@@ -281,7 +281,11 @@ fn pages_lead_from_runs_to_rollouts() {
     let server = TestServer::start();
     let empty = server.get("/runs");
     assert_eq!(empty.status, 200);
-    assert!(empty.body.contains("No rollout names a run yet."));
+    assert!(
+        empty
+            .body
+            .contains("fills by itself as soon as a rollout names one")
+    );
     server.take(&events());
     let runs = server.get("/runs").body;
     assert!(runs.contains("href=\"/runs/r%2F1\""), "{runs}");

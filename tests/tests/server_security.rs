@@ -131,6 +131,12 @@ const ROUTES: &[(&str, &str, &str, Asks)] = &[
     ("/conversations/{id}", "GET", "/conversations/c", Asks::Read),
     ("/users", "GET", "/users", Asks::Read),
     ("/users/{id}", "GET", "/users/u", Asks::Read),
+    (
+        "/compare/diff",
+        "GET",
+        "/compare/diff?a=t&b=u&row=0",
+        Asks::Read,
+    ),
     ("/compare", "GET", "/compare?a=t&b=u", Asks::Read),
     ("/metrics", "GET", "/metrics", Asks::Read),
     ("/", "GET", "/", Asks::Read),

@@ -6,13 +6,14 @@
 )]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rollout_server::STORE_FILE;
 use rollout_server::query::TraceQuery;
 use rollout_server::store::{Retention, Store};
 use rollout_tests::server::{TestServer, is_on_clickhouse, open_store};
+use rollout_tests::wait_until;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -111,12 +112,14 @@ fn what_is_too_old_goes_with_all_that_belongs_to_it() {
 fn swept_meanwhile(dir: &std::path::Path, retention: Retention) -> Vec<String> {
     let server = TestServer::start_in(dir, &[]);
     let store = open_store(dir).unwrap();
-    let stop = AtomicBool::new(false);
+    let (stop, sweeps) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 // Another process may be writing at the moment.
-                let _ = store.sweep(retention).wait();
+                if store.sweep(retention).wait().is_ok() {
+                    sweeps.fetch_add(1, Ordering::Relaxed);
+                }
             }
         });
         for number in 0..100 {
@@ -126,6 +129,13 @@ fn swept_meanwhile(dir: &std::path::Path, retention: Retention) -> Vec<String> {
                 200_000,
                 true,
             ));
+            // Whoever writes without a pause may keep others from it for long.
+            if number % 25 == 24 {
+                let before = sweeps.load(Ordering::Relaxed);
+                wait_until("it is swept", || {
+                    (sweeps.load(Ordering::Relaxed) >= before + 2).then_some(())
+                });
+            }
         }
         stop.store(true, Ordering::Relaxed);
     });

@@ -136,6 +136,7 @@ fn the_keyboard_reaches_everything() {
 }
 
 #[test]
+#[ignore = "goes over every page several times, which takes minutes: `-- --ignored`"]
 fn dialogs_give_the_focus_back() {
     let Some(page) = Page::start() else { return };
     let house = House::open();

@@ -73,7 +73,9 @@ pub fn run() -> ExitCode {
             let run = |out: &mut dyn Write, say: &mut dyn Write, width| {
                 command.run(out, say, width, &mut same)
             };
-            let failed = print(run).inspect_err(|error| anstream::eprintln!("rollout: {error}"));
+            let failed = print(run).inspect_err(|error| {
+                anstream::eprintln!("rollout: {}", terminal::words(&error.to_string()));
+            });
             return diff::code(same, failed.is_err());
         }
         Command::Export(command) => print(|_, say, _| command.run(say)),
@@ -88,7 +90,8 @@ pub fn run() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("rollout: {error}");
+            // It may repeat what was typed, or captured.
+            anstream::eprintln!("rollout: {}", terminal::words(&error.to_string()));
             ExitCode::FAILURE
         }
     }

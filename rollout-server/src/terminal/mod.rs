@@ -16,6 +16,7 @@ mod tree;
 
 pub use diff::{DiffView, write_diff};
 pub use list::write_list;
+pub use paint::words;
 pub use prices::{write_price, write_prices, write_repriced};
 pub use progress::{write_begin, write_end, write_span};
 pub use runs::{write_datapoints, write_run, write_runs};

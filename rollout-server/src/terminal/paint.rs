@@ -69,6 +69,12 @@ pub(super) fn plain(text: &str, limit: usize) -> String {
     plain
 }
 
+/// Text of several lines that moves no cursor and turns no text around.
+pub fn words(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(|line| plain(line, usize::MAX)).collect();
+    lines.join("\n")
+}
+
 /// An id short enough for a line and long enough to be asked for.
 pub(super) fn short_id(id: &str) -> String {
     let hex = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());

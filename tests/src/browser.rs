@@ -100,6 +100,15 @@ impl Page {
     /// Calls a method of the protocol and waits for its answer.
     #[track_caller]
     pub fn call(&self, method: &str, params: &Value) -> Value {
+        match self.try_call(method, params) {
+            Ok(result) => result,
+            Err(error) => panic!("{method}: {error}"),
+        }
+    }
+
+    /// The same, where the browser may refuse it.
+    #[track_caller]
+    fn try_call(&self, method: &str, params: &Value) -> Result<Value, Value> {
         let id = self.last_id.get() + 1;
         self.last_id.set(id);
         let mut request = json!({ "id": id, "method": method, "params": params });
@@ -118,8 +127,10 @@ impl Page {
                 .recv_timeout(DEADLINE)
                 .unwrap_or_else(|error| panic!("no answer to {method}: {error}"));
             if answer["id"] == json!(id) {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                return match &answer["error"] {
+                    Value::Null => Ok(answer["result"].clone()),
+                    error => Err(error.clone()),
+                };
             }
             self.note(&answer);
         }
@@ -181,16 +192,24 @@ impl Page {
     /// The value of an expression in the page; of a promise, what it resolves to.
     #[track_caller]
     pub fn eval(&self, expression: &str) -> Value {
-        let answer = self.call(
+        match self.try_eval(expression) {
+            Ok(value) => value,
+            Err(error) => panic!("{expression}: {error}"),
+        }
+    }
+
+    #[track_caller]
+    fn try_eval(&self, expression: &str) -> Result<Value, Value> {
+        let answer = self.try_call(
             "Runtime.evaluate",
             &json!({ "expression": expression, "awaitPromise": true, "returnByValue": true }),
-        );
+        )?;
         assert!(
             answer["exceptionDetails"].is_null(),
             "{expression}: {}",
             answer["exceptionDetails"]
         );
-        answer["result"]["value"].clone()
+        Ok(answer["result"]["value"].clone())
     }
 
     /// The value of an expression that gives a string.
@@ -199,12 +218,12 @@ impl Page {
         text(&self.eval(expression))
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true. A page that is being left in the middle of the question is asked again.
     #[track_caller]
     pub fn wait(&self, what: &str, expression: &str) {
         let expression = format!("Boolean({expression})");
         wait_until(what, || {
-            (self.eval(&expression) == Value::Bool(true)).then_some(())
+            (self.try_eval(&expression) == Ok(Value::Bool(true))).then_some(())
         });
     }
 

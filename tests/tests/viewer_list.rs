@@ -46,6 +46,12 @@ const OF: Of<'_> = Of {
 fn trace(id: &str, start: Timestamp, of: Of<'_>) -> Vec<Value> {
     let mut recorder = fixture::Recorder::new(id, of.name, start, &json!(of.question));
     let failed = of.status == "error";
+    // One that no table of prices knows.
+    let model = if of.cost_usd.is_some() {
+        "gpt-4.1-mini"
+    } else {
+        "of-the-house"
+    };
     let refused = json!({ "type": "RefundError", "message_preview": "the refund was refused" });
     recorder.span(&fixture::Span {
         id: "root",
@@ -65,7 +71,7 @@ fn trace(id: &str, start: Timestamp, of: Of<'_>) -> Vec<Value> {
         at_us: 100,
         took_us: Some(of.took_ms * 900),
         raw: json!({ "input": of.question, "output": of.answer }),
-        model: json!({ "provider": "openai", "model": "gpt-4.1-mini" }),
+        model: json!({ "provider": "openai", "model": model }),
         usage: json!({ "input_tokens": 900, "output_tokens": 100, "total_tokens": 1000, "cost_usd": of.cost_usd }),
         ..fixture::Span::default()
     });

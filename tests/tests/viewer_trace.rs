@@ -567,7 +567,7 @@ fn called_traces_unfold_in_place() {
     assert_eq!(
         page.text(crumbs),
         format!(
-            "/ /traces/outer?span={} /traces/inner?span={}",
+            "/traces/outer?span={} /traces/inner?span={}",
             span_id("plan"),
             span_id("order")
         )

@@ -647,7 +647,7 @@ fn a_server_shows_what_updates_say() {
         assert!(pane.body.contains(words), "{words} in {}", pane.body);
     }
     assert!(
-        !pane.body.contains("rollout.prompt"),
+        !pane.body.contains("<dt>rollout.prompt</dt>"),
         "told twice: {}",
         pane.body
     );

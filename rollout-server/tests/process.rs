@@ -13,6 +13,10 @@ use std::{
 };
 
 use rollout_server::open_store;
+use rollout_tests::clickhouse::ClickHouse;
+use rollout_tests::proxy::{Fault, Proxy};
+use rollout_tests::wait_until;
+use serde_json::Value;
 
 struct Serving {
     process: Child,
@@ -22,9 +26,14 @@ struct Serving {
 
 impl Serving {
     fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[])
+    }
+
+    fn start_with(dir: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_rollout"))
             .args(["serve", "--addr", "127.0.0.1:0", "--dir"])
             .arg(dir)
+            .args(arguments)
             .env_remove("ROLLOUT_SERVE_API_KEY")
             .stdout(Stdio::piped())
             .spawn()
@@ -59,15 +68,27 @@ impl Serving {
         )
     }
 
-    /// Sends a batch of one event and gives the answer.
-    fn send(&self, number: u32) -> String {
+    /// Sends a batch of one event; the answer is to come.
+    fn ask(&self, number: u32) -> TcpStream {
         let body = Self::batch(number);
         let mut stream = TcpStream::connect(&self.addr).unwrap();
         let head = Self::head(&body, "Connection: close");
         write!(stream, "{head}{body}").unwrap();
+        stream
+    }
+
+    /// Sends a batch of one event and gives the answer.
+    fn send(&self, number: u32) -> String {
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        self.ask(number).read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let mut answer = ureq::get(format!("http://{}{path}", self.addr))
+            .call()
+            .unwrap();
+        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 }
 
@@ -92,6 +113,48 @@ fn what_was_accepted_outlives_the_process() {
     assert!(serving.send(20).contains(r#"{"accepted":1,"#));
     serving.process.kill().unwrap();
     serving.process.wait().unwrap();
+}
+
+/// The row is in the database, whose answer is on its way, and nobody who could tell of it is left.
+#[test]
+fn killed_between_an_insert_and_its_answer_it_has_the_row_once() {
+    let Some(engine) = ClickHouse::shared() else {
+        return;
+    };
+    let database = engine.database();
+    let proxy = Proxy::start(engine.address());
+    let dir = tempfile::tempdir().unwrap();
+    let store = format!("{}/{}", proxy.url(), database.name);
+    let mut serving = Serving::start_with(dir.path(), &["--store", &store]);
+    assert!(serving.send(0).contains(r#"{"accepted":1,"#));
+
+    proxy.inject(Fault::Withhold);
+    let mut unanswered = serving.ask(1);
+    wait_until("the row is in", || {
+        let rows = "SELECT count() FROM rollout_events WHERE event_id = 'evt_1'";
+        (database.count(rows) == 1).then_some(())
+    });
+    serving.process.kill().unwrap();
+    serving.process.wait().unwrap();
+    let mut answer = Vec::new();
+    // Reset or closed, as the system likes.
+    let _ = unanswered.read_to_end(&mut answer);
+    assert_eq!(answer, b"", "{}", String::from_utf8_lossy(&answer));
+
+    proxy.inject(Fault::None);
+    let mut next = Serving::start_with(dir.path(), &["--store", &store]);
+    // Who was not answered sends it again, and goes on.
+    for number in [1, 2] {
+        assert!(next.send(number).contains(r#"{"accepted":1,"#));
+    }
+    let trace = next.get("/api/v1/traces/t");
+    assert_eq!(trace["span_count"], 3, "{trace}");
+    let spans = next.get("/api/v1/traces/t/spans");
+    assert_eq!(spans["spans"].as_array().unwrap().len(), 3, "{spans}");
+    let rows = database.count("SELECT count() FROM rollout_events FINAL");
+    assert_eq!(rows, 3);
+    next.process.kill().unwrap();
+    next.process.wait().unwrap();
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub enum Fault {
     Answer(Vec<u8>),
     /// The request goes nowhere and is never answered.
     Stall,
+    /// The request arrives; its answer never does.
+    Withhold,
 }
 
 impl Fault {
@@ -217,6 +219,10 @@ impl Relay {
                 Fault::ResetAnswer => {
                     self.hit();
                     return client.set_zero_linger();
+                }
+                Fault::Withhold => {
+                    self.hit();
+                    return pending().await;
                 }
                 Fault::HalfClose => {
                     self.hit();

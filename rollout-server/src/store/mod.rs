@@ -4,6 +4,7 @@
 mod clickhouse;
 mod error;
 mod place;
+mod queue;
 mod sqlite;
 
 use std::{

@@ -25,7 +25,9 @@ pub(super) struct Row {
     pub(super) status_href: Option<String>,
     pub(super) name: String,
     pub(super) name_href: Option<String>,
-    pub(super) tags: Vec<Value>,
+    /// The first of its tags; the others are told by their number.
+    pub(super) tag: Option<Value>,
+    pub(super) other_tags: Option<(usize, String)>,
     pub(super) input: String,
     /// What it returned or, of one that failed, why.
     pub(super) output: String,
@@ -92,15 +94,13 @@ impl Row {
             spans: present::count(summary.span_count),
             errors: (summary.error_count > 0).then(|| present::count(summary.error_count)),
             tokens: known(present::tokens(&summary.usage).map(present::count)),
-            cost: known(summary.cost_usd.map(present::cost)),
+            cost: known(present::trace_cost(&summary)),
             found: found.map(|found| Hit::of(&summary.trace_id, found)),
             user: summary.user_id.map(|id| value("user", id)),
             session: summary.session_id.map(|id| value("session", id)),
-            tags: summary
-                .tags
-                .into_iter()
-                .map(|tag| value("tag", tag))
-                .collect(),
+            other_tags: (summary.tags.len() > 1)
+                .then(|| (summary.tags.len() - 1, summary.tags[1..].join(", "))),
+            tag: summary.tags.into_iter().next().map(|tag| value("tag", tag)),
             input: summary.input_preview.unwrap_or_default(),
             failure: why.is_some(),
             output: why.or(summary.output_preview).unwrap_or_default(),

@@ -37,8 +37,10 @@ use tokio::{
 
 pub use address::ClickHouseAddress;
 
-use self::{database::Database, dirty::Dirty, fold::Remembered, writer::Writer};
-use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError};
+use self::{database::Database, dirty::Dirty, fold::Remembered};
+use super::{
+    Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError, queue::Queue,
+};
 use crate::{
     prices::Prices,
     query::{
@@ -60,7 +62,7 @@ const CATCH_UP: Duration = Duration::from_secs(30);
 /// What is accepted is acknowledged by the database, as safely as that keeps it. Dropping the store waits until what it
 /// has taken is inserted.
 pub struct ClickHouseStore {
-    writer: Option<Writer>,
+    writer: Option<Queue>,
     folder: Option<(Sender<()>, JoinHandle<()>)>,
     store: Arc<ClickHouse>,
     runtime: Runtime,
@@ -195,7 +197,7 @@ impl ClickHouseStore {
             .spawn(move || folds.run(&stopped))
             .map_err(|error| StoreError::Database(format!("cannot start a thread: {error}")))?;
         Ok(Self {
-            writer: Some(Writer::start(Arc::clone(&store))?),
+            writer: Some(writer::start(Arc::clone(&store))?),
             folder: Some((stop, folder)),
             store,
             runtime,

@@ -2,17 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, Sender},
-    },
-    thread::JoinHandle,
+    sync::{Arc, mpsc::Receiver},
 };
 
 use jiff::Timestamp;
-use rollout_core::event::{Event, RawObject};
-use tokio::sync::oneshot;
+use rollout_core::event::Event;
 
 use super::{
     ClickHouse,
@@ -23,113 +17,29 @@ use super::{
 };
 use crate::{
     fold::nanoseconds,
-    store::{Origin, Pending, Registration, SpoolPosition, SpoolRange, StoreError},
+    store::{
+        Origin, SpoolPosition, SpoolRange, StoreError,
+        queue::{Job, Queue, Work, size},
+    },
 };
 
-/// Bytes of events that may wait; more are refused as busy.
-const QUEUE_BYTES: usize = 128 << 20;
 /// Events that one insert takes, beyond those of its first request.
 const GROUP_EVENTS: usize = 32_768;
-/// About what a registration takes in memory.
-const REGISTRATION_BYTES: usize = 1024;
 
-/// Hands work to the thread; waits for it to finish when dropped.
-pub(super) struct Writer {
-    jobs: Option<Sender<Job>>,
-    waiting: Arc<AtomicUsize>,
-    thread: Option<JoinHandle<()>>,
-}
-
-struct Job {
-    work: Work,
-    bytes: usize,
-    done: oneshot::Sender<Result<(), StoreError>>,
-}
-
-enum Work {
-    Append(Vec<Event>, Origin),
-    Gone(String),
-    Register(Registration),
-}
-
-impl Writer {
-    pub(super) fn start(store: Arc<ClickHouse>) -> Result<Self, StoreError> {
-        let (jobs, queue) = mpsc::channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let mut write = Write {
-            positions: store.writers()?,
-            store,
-            waiting: Arc::clone(&waiting),
-            last: 0,
-        };
-        let thread = std::thread::Builder::new()
-            .name("rollout-store".to_owned())
-            .spawn(move || write.run(&queue))
-            .map_err(|error| {
-                StoreError::Database(format!("cannot start the writing thread: {error}"))
-            })?;
-        Ok(Self {
-            jobs: Some(jobs),
-            waiting,
-            thread: Some(thread),
-        })
-    }
-
-    pub(super) fn append(&self, events: Vec<Event>, origin: Origin) -> Pending {
-        let bytes = events.iter().map(size).sum();
-        self.send(Work::Append(events, origin), bytes)
-    }
-
-    pub(super) fn writer_gone(&self, writer: &str) -> Pending {
-        self.send(Work::Gone(writer.to_owned()), writer.len())
-    }
-
-    pub(super) fn register(&self, registration: Registration) -> Pending {
-        self.send(Work::Register(registration), REGISTRATION_BYTES)
-    }
-
-    fn send(&self, work: Work, bytes: usize) -> Pending {
-        let (done, pending) = oneshot::channel();
-        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        if before > 0 && before + bytes > QUEUE_BYTES {
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            // The receiver is right here.
-            let _ = done.send(Err(StoreError::Busy));
-        } else if let Some(jobs) = &self.jobs {
-            // A thread that is gone drops the job, which the caller reads as closed.
-            let _ = jobs.send(Job { work, bytes, done });
-        }
-        Pending(pending)
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
-            // It does not panic; and if it did, there is nobody left to tell.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// About what an event takes in memory.
-fn size(event: &Event) -> usize {
-    let raw =
-        |object: &Option<RawObject>| object.as_ref().map_or(0, |object| object.as_str().len());
-    let content = event
-        .message
-        .content
-        .as_ref()
-        .map_or(0, |content| content.as_str().len());
-    size_of::<Event>() + raw(&event.attributes) + raw(&event.raw) + content
+/// Starts the thread.
+pub(super) fn start(store: Arc<ClickHouse>) -> Result<Queue, StoreError> {
+    let mut write = Write {
+        positions: store.writers()?,
+        store,
+        last: 0,
+    };
+    Queue::start(move |queue| write.run(queue))
 }
 
 struct Write {
     store: Arc<ClickHouse>,
     /// What is known of processes. Whose spool is read here is read nowhere else.
     positions: HashMap<String, WriterRow>,
-    waiting: Arc<AtomicUsize>,
     /// The last number that was given to something that arrived.
     last: i64,
 }
@@ -162,20 +72,14 @@ impl Write {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
-        let (mut doers, mut work) = (Vec::new(), Vec::new());
-        for job in jobs {
-            doers.push((job.done, job.bytes));
-            work.push(job.work);
-        }
+        let (work, tickets): (Vec<_>, Vec<_>) =
+            jobs.into_iter().map(|job| (job.work, job.ticket)).unzip();
         let answers = self.work(work);
-        for (nth, (done, bytes)) in doers.into_iter().enumerate() {
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            let answer = match &answers {
+        for (nth, ticket) in tickets.into_iter().enumerate() {
+            ticket.answer(match &answers {
                 Ok(answers) => answers.get(nth).cloned().unwrap_or(Ok(())),
                 Err(error) => Err(error.clone()),
-            };
-            // Whoever asked may have gone.
-            let _ = done.send(answer);
+            });
         }
     }
 
@@ -220,6 +124,7 @@ impl Write {
                     let now = self.arrive();
                     self.store.register(&registration, now)
                 }
+                Work::Other(never) => match never {},
             });
         }
         self.insert(group)?;

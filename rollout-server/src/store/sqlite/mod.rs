@@ -35,7 +35,11 @@ use rollout_core::event::Event;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-use self::{dictionary::Dictionary, spans::Trees, writer::Writer};
+use self::{
+    dictionary::Dictionary,
+    spans::Trees,
+    writer::{Task, Writer},
+};
 use super::{Origin, Pending, Registration, Retention, SpoolPosition, Store, StoreError};
 use crate::prices::Prices;
 use crate::query::{
@@ -173,19 +177,19 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
 
 impl Store for SqliteStore {
     fn append(&self, events: Vec<Event>, origin: Origin) -> Pending {
-        self.writer.append(events, origin)
+        self.writer.queue().append(events, origin)
     }
 
     fn writer_gone(&self, writer: &str) -> Pending {
-        self.writer.writer_gone(writer)
+        self.writer.queue().writer_gone(writer)
     }
 
     fn register(&self, registration: Registration) -> Pending {
-        self.writer.register(registration)
+        self.writer.queue().register(registration)
     }
 
     fn sweep(&self, retention: Retention) -> Pending<u64> {
-        self.writer.sweep(retention)
+        self.writer.queue().ask(|done| Task::Sweep(retention, done))
     }
 
     fn reprice(&self, query: &RepriceQuery) -> Result<RepricePage, StoreError> {
@@ -193,7 +197,10 @@ impl Store for SqliteStore {
             return self
                 .read(|connection| reprice::page(connection, &mut Dictionary::default(), query));
         }
-        self.writer.reprice(query.clone()).wait()
+        self.writer
+            .queue()
+            .ask(|done| Task::Reprice(query.clone(), done))
+            .wait()
     }
 
     fn spool_positions(&self) -> Result<Vec<SpoolPosition>, StoreError> {

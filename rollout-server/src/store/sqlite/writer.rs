@@ -3,15 +3,12 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread::JoinHandle,
     time::Duration,
 };
 
 use jiff::Timestamp;
-use rollout_core::event::{Event, RawObject};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
@@ -20,15 +17,14 @@ use crate::{
     fold::nanoseconds,
     prices::Prices,
     query::{RepricePage, RepriceQuery},
-    store::{Origin, Pending, Registration, Retention, StoreError},
+    store::{
+        Retention, StoreError,
+        queue::{Job, Queue, Work},
+    },
 };
 
-/// Bytes of events that may wait; more are refused as busy.
-const QUEUE_BYTES: usize = 128 << 20;
 /// Events that one transaction takes, beyond those of its first request.
 const GROUP_EVENTS: usize = 16_384;
-/// About what a registration takes in memory.
-const REGISTRATION_BYTES: usize = 1024;
 /// Commits between which texts are indexed, when there is no pause.
 const COMMITS: u32 = 4;
 /// Traces whose texts are indexed then, and those in a pause.
@@ -39,24 +35,14 @@ const SWEPT: u64 = 5_000;
 /// How often an idle store looks whether another process has changed the file.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Hands work to the thread; waits for it to finish when dropped.
+/// The queue before the thread, and what the thread tells.
 pub(super) struct Writer {
-    jobs: Option<Sender<Job>>,
-    waiting: Arc<AtomicUsize>,
+    queue: Queue<Task>,
     revision: watch::Receiver<u64>,
-    thread: Option<JoinHandle<()>>,
 }
 
-struct Job {
-    work: Work,
-    bytes: usize,
-    done: oneshot::Sender<Result<(), StoreError>>,
-}
-
-enum Work {
-    Append(Vec<Event>, Origin),
-    Gone(String),
-    Register(Registration),
+/// What is done in a transaction of its own, and where its result goes.
+pub(super) enum Task {
     Sweep(Retention, oneshot::Sender<Result<u64, StoreError>>),
     Reprice(
         RepriceQuery,
@@ -66,9 +52,7 @@ enum Work {
 
 impl Writer {
     pub(super) fn start(connection: Connection, prices: Arc<Prices>) -> Result<Self, StoreError> {
-        let (jobs, queue) = mpsc::channel();
         let (revision, changes) = watch::channel(0);
-        let waiting = Arc::new(AtomicUsize::new(0));
         let mut write = Write {
             connection,
             dictionary: Dictionary::default(),
@@ -77,89 +61,21 @@ impl Writer {
             commits: 0,
             prices,
             fails: false,
-            waiting: Arc::clone(&waiting),
             revision,
         };
-        let thread = std::thread::Builder::new()
-            .name("rollout-store".to_owned())
-            .spawn(move || write.run(&queue))
-            .map_err(|error| {
-                StoreError::Database(format!("cannot start the writing thread: {error}"))
-            })?;
         Ok(Self {
-            jobs: Some(jobs),
-            waiting,
+            queue: Queue::start(move |queue| write.run(queue))?,
             revision: changes,
-            thread: Some(thread),
         })
     }
 
-    pub(super) fn append(&self, events: Vec<Event>, origin: Origin) -> Pending {
-        let bytes = events.iter().map(size).sum();
-        self.send(Work::Append(events, origin), bytes)
-    }
-
-    pub(super) fn writer_gone(&self, writer: &str) -> Pending {
-        self.send(Work::Gone(writer.to_owned()), writer.len())
-    }
-
-    pub(super) fn register(&self, registration: Registration) -> Pending {
-        self.send(Work::Register(registration), REGISTRATION_BYTES)
-    }
-
-    /// Removes some of the traces that are over a bound, in a transaction of their own.
-    pub(super) fn sweep(&self, retention: Retention) -> Pending<u64> {
-        let (done, pending) = oneshot::channel();
-        drop(self.send(Work::Sweep(retention, done), 0));
-        Pending(pending)
-    }
-
-    /// Gives some traces their costs anew, in a transaction of their own.
-    pub(super) fn reprice(&self, query: RepriceQuery) -> Pending<RepricePage> {
-        let (done, pending) = oneshot::channel();
-        drop(self.send(Work::Reprice(query, done), 0));
-        Pending(pending)
+    pub(super) fn queue(&self) -> &Queue<Task> {
+        &self.queue
     }
 
     pub(super) fn revision(&self) -> watch::Receiver<u64> {
         self.revision.clone()
     }
-
-    fn send(&self, work: Work, bytes: usize) -> Pending {
-        let (done, pending) = oneshot::channel();
-        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        if before > 0 && before + bytes > QUEUE_BYTES {
-            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
-            // The receiver is right here.
-            let _ = done.send(Err(StoreError::Busy));
-        } else if let Some(jobs) = &self.jobs {
-            // A thread that is gone drops the job, which the caller reads as closed.
-            let _ = jobs.send(Job { work, bytes, done });
-        }
-        Pending(pending)
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
-            // It does not panic; and if it did, there is nobody left to tell.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// About what an event takes in memory.
-fn size(event: &Event) -> usize {
-    let raw =
-        |object: &Option<RawObject>| object.as_ref().map_or(0, |object| object.as_str().len());
-    let content = event
-        .message
-        .content
-        .as_ref()
-        .map_or(0, |content| content.as_str().len());
-    size_of::<Event>() + raw(&event.attributes) + raw(&event.raw) + content
 }
 
 struct Write {
@@ -174,12 +90,11 @@ struct Write {
     prices: Arc<Prices>,
     /// Whether texts could not be indexed when that was tried last.
     fails: bool,
-    waiting: Arc<AtomicUsize>,
     revision: watch::Sender<u64>,
 }
 
 impl Write {
-    fn run(&mut self, queue: &Receiver<Job>) {
+    fn run(&mut self, queue: &Receiver<Job<Task>>) {
         self.version = data_version(&self.connection);
         let mut behind = false;
         loop {
@@ -262,20 +177,18 @@ impl Write {
     }
 
     /// Commits a job, and whatever waits behind it, in one transaction.
-    fn commit(&mut self, first: Job, queue: &Receiver<Job>) {
+    fn commit(&mut self, first: Job<Task>, queue: &Receiver<Job<Task>>) {
         let mut taken = 0;
         let mut jobs = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {
             // Whoever asked may have gone.
             match job.work {
-                Work::Sweep(retention, done) => {
-                    let _ = done.send(self.sweep(&retention));
-                    next = None;
-                    continue;
-                }
-                Work::Reprice(query, done) => {
-                    let _ = done.send(self.reprice(&query));
+                Work::Other(task) => {
+                    match task {
+                        Task::Sweep(retention, done) => drop(done.send(self.sweep(&retention))),
+                        Task::Reprice(query, done) => drop(done.send(self.reprice(&query))),
+                    }
                     next = None;
                     continue;
                 }
@@ -297,13 +210,10 @@ impl Write {
             self.revision.send_modify(|revision| *revision += 1);
         }
         for (index, job) in jobs.into_iter().enumerate() {
-            self.waiting.fetch_sub(job.bytes, Ordering::Relaxed);
-            let answer = match &answers {
+            job.ticket.answer(match &answers {
                 Ok(answers) => answers[index].clone(),
                 Err(error) => Err(error.clone()),
-            };
-            // Whoever asked may have gone.
-            let _ = job.done.send(answer);
+            });
         }
     }
 
@@ -335,7 +245,7 @@ impl Write {
         Ok(page)
     }
 
-    fn write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    fn write(&mut self, jobs: &[Job<Task>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let written = self.try_write(jobs);
         if written.is_err() {
             // Texts may have got numbers that are none.
@@ -344,7 +254,7 @@ impl Write {
         written
     }
 
-    fn try_write(&mut self, jobs: &[Job]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    fn try_write(&mut self, jobs: &[Job<Task>]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -363,7 +273,7 @@ impl Write {
                 Work::Gone(writer) => group.writer_gone(writer),
                 Work::Register(registration) => group.register(registration),
                 // Is no part of a group.
-                Work::Sweep(..) | Work::Reprice(..) => Ok(()),
+                Work::Other(_) => Ok(()),
             });
             // What is only about one job is its own; the rest fails them all.
             if let Some(Err(error)) = answers.last()

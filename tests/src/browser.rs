@@ -53,6 +53,11 @@ impl Page {
             .args(["--disable-gpu", "--disable-quic", "--no-first-run"])
             .args(["--disable-background-networking", "--disable-sync"])
             .args(["--disable-component-update", "--hide-scrollbars"])
+            // One process draws all pages of a test: each page would begin with a new one, and some systems are slow
+            // to bury so many.
+            .args(["--renderer-process-limit=1", "--disable-site-isolation-trials"])
+            .args(["--disable-extensions", "--disable-breakpad"])
+            .arg("--disable-features=SpareRendererForSitePerProcess,ProcessPerSiteUpToMainFrameThreshold")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdin(Stdio::piped())

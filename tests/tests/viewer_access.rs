@@ -45,7 +45,6 @@ fn nothing(found: &[String]) {
 }
 
 #[test]
-#[ignore = "goes over every page several times, which takes minutes, and still finds some: `-- --ignored` says what"]
 fn checkers_of_accessibility_find_nothing() {
     let Some(page) = Page::start() else { return };
     let Some(axe) = Axe::find() else { return };
@@ -117,7 +116,6 @@ fn walk(page: &Page, place: &Place) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "goes over every page several times, which takes minutes, and still finds some: `-- --ignored` says what"]
 fn the_keyboard_reaches_everything() {
     let Some(page) = Page::start() else { return };
     let house = House::open();
@@ -136,7 +134,6 @@ fn the_keyboard_reaches_everything() {
 }
 
 #[test]
-#[ignore = "goes over every page several times, which takes minutes: `-- --ignored`"]
 fn dialogs_give_the_focus_back() {
     let Some(page) = Page::start() else { return };
     let house = House::open();
@@ -191,7 +188,6 @@ fn dialogs_give_the_focus_back() {
 }
 
 #[test]
-#[ignore = "goes over every page several times, which takes minutes, and still finds some: `-- --ignored` says what"]
 fn nothing_moves_when_a_page_is_loaded() {
     let Some(page) = Page::start() else { return };
     let house = House::open();
@@ -212,7 +208,6 @@ fn nothing_moves_when_a_page_is_loaded() {
 }
 
 #[test]
-#[ignore = "goes over every page several times, which takes minutes, and still finds some: `-- --ignored` says what"]
 fn nothing_moves_by_itself_for_who_wants_that() {
     let Some(page) = Page::start() else { return };
     let house = House::open();

@@ -267,7 +267,6 @@ fn right(page: &Page, places: &[Place]) {
 }
 
 #[test]
-#[ignore = "goes over many pages, which takes minutes: `-- --ignored`"]
 fn pages_of_everyday_are_right() {
     let Some(page) = Page::start() else { return };
     let house = House::open();
@@ -275,7 +274,6 @@ fn pages_of_everyday_are_right() {
 }
 
 #[test]
-#[ignore = "goes over many pages, which takes minutes: `-- --ignored`"]
 fn every_script_is_right() {
     let Some(page) = Page::start() else { return };
     let server = TestServer::start();
@@ -321,7 +319,6 @@ fn every_script_is_right() {
 }
 
 #[test]
-#[ignore = "goes over many pages, which takes minutes: `-- --ignored`"]
 fn the_longest_words_are_right() {
     let Some(page) = Page::start() else { return };
     let server = TestServer::start();

@@ -191,7 +191,6 @@ fn unfold(page: &Page) {
 }
 
 #[test]
-#[ignore = "goes over many pages, which takes minutes: `-- --ignored`"]
 fn what_is_captured_does_nothing_on_any_page() {
     let Some(page) = Page::start() else { return };
     let house = House::of(hostile());
@@ -294,7 +293,6 @@ fn says_what_it_is(path: &str, answer: &Answer) {
 }
 
 #[test]
-#[ignore = "goes over many pages, which takes minutes: `-- --ignored`"]
 fn every_answer_says_what_it_is() {
     let server = hostile();
     let mut known = BTreeSet::new();

@@ -75,7 +75,10 @@ document.getElementById("steps").addEventListener("click", (event) => {
   const row = event.target.closest("[data-row]");
   if (!row || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  select(rows.indexOf(row), { wait: 0 });
+  const at = rows.indexOf(row);
+  // Enter selects a step; on the one that is selected it goes into the pane.
+  if (event.detail === 0 && at === selected) document.getElementById("pane").focus();
+  else select(at, { wait: 0 });
 });
 document.querySelector("[data-first]")?.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -97,12 +100,6 @@ keys({
   Escape: () => { if (inPane() && selected >= 0) link(rows[selected]).focus(); },
   u: () => { location.href = "/"; },
   "?": open,
-});
-// Enter on a step goes into the pane; elsewhere it belongs to what has the focus.
-document.getElementById("steps").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !event.target.matches("[data-step]")) return;
-  event.preventDefault();
-  document.getElementById("pane").focus();
 });
 
 localize();

@@ -33,6 +33,11 @@
     })));
   };
 
+  const told = (node) => {
+    const keys = [...document.querySelectorAll("#help kbd")].map((key) => key.textContent);
+    return Boolean(node.dataset.keys) && node.dataset.keys.split(" ").every((key) => keys.includes(key));
+  };
+
   let visited = new Set();
   let last = null;
   let answering = false;
@@ -98,9 +103,9 @@
     /** What can be done in the page and was not come by. */
     missed: () => [...document.querySelectorAll(ACTIONS)].filter((node) => visible(node) && !visited.has(node)).map(name),
 
-    /** What listens to a pointer and to no key. */
+    /** What listens to a pointer and to no key, but for what names keys that the page's help tells of. */
     pointerOnly: () => [...pointed].filter((node) => node.isConnected && visible(node) && !node.matches(`${ACTIONS}, dialog, html, body`)
-      && !node.closest(NATIVE) && ![...node.querySelectorAll(ACTIONS)].some(visible)).map(name),
+      && !node.closest(NATIVE) && ![...node.querySelectorAll(ACTIONS)].some(visible) && !told(node)).map(name),
 
     /** From now on a click does nothing but be remembered. */
     ask() { answering = true; answered = null; },

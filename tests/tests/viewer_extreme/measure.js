@@ -11,7 +11,8 @@
   // Sideways: nothing wants a window that is wider.
   const page = document.scrollingElement;
   if (page.scrollWidth > innerWidth) {
-    const wide = [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > innerWidth + 1);
+    const cut = (node) => node && (getComputedStyle(node).overflowX !== "visible" || cut(node.parentElement));
+    const wide = [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && !cut(node.parentElement));
     faults.push(`the page is ${page.scrollWidth} wide, by ${wide.slice(0, 3).map(name).join(", ")}`);
   }
 

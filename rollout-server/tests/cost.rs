@@ -374,13 +374,11 @@ fn what_is_not_reported_is_priced_when_it_is_taken_in() {
         cursor: None,
     };
     assert!(close(store.groups(&query).unwrap().groups[0].cost_usd));
-    // The page says that it is more than that, and where a price is from.
-    assert!(
-        server
-            .get(&format!("/traces/{TRACE}"))
-            .body
-            .contains("≥$0.5022")
-    );
+    // Pages say that it is more than that.
+    for path in [format!("/traces/{TRACE}"), "/".to_owned()] {
+        let page = server.get(&path).body;
+        assert!(page.contains("≥$0.5022"), "{path}: {page}");
+    }
 }
 
 #[test]

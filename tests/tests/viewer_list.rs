@@ -1009,3 +1009,28 @@ fn extreme_content_stays_in_its_place() {
     }
     assert_eq!(page.problems(), [""; 0]);
 }
+
+#[test]
+fn a_row_has_room_for_one_tag_and_says_how_many_more_there_are() {
+    let server = TestServer::start();
+    let mut events = trace("tagged", ago(1), OF);
+    events[0]["attributes"] = json!({ "tags": ["shop", "vip", "beta"] });
+    server.take(&events);
+    server.take(&trace("plain", ago(2), OF));
+    let list = server.get("/").body;
+    let row = |id: &str| {
+        let row = list.split_once(&format!("data-trace=\"{id}\"")).unwrap().1;
+        row.split_once("</tr>").unwrap().0.to_owned()
+    };
+    let tagged = row("tagged");
+    assert!(
+        tagged.contains(">shop</a>") && !tagged.contains(">vip<"),
+        "{tagged}"
+    );
+    assert!(tagged.contains("title=\"vip, beta\">+2<"), "{tagged}");
+    let plain = row("plain");
+    assert!(
+        plain.contains(">shop</a>") && !plain.contains(">+"),
+        "{plain}"
+    );
+}

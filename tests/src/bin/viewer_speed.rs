@@ -47,10 +47,9 @@ struct Server {
 }
 
 impl Server {
-    fn start(spans: usize, dir: &Path) -> Self {
+    fn start(dir: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .arg("--serve")
-            .arg(spans.to_string())
             .arg(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -91,10 +90,8 @@ impl Drop for Server {
 }
 
 /// What the process of the server does.
-fn serve(spans: usize, dir: &Path) {
+fn serve(dir: &Path) {
     let server = TestServer::start_in(dir, &[]);
-    let began = Timestamp::now() - 10.minutes();
-    server.take(&fixture::large("large", began, spans));
     println!("{}", server.url(""));
     std::io::stdout().flush().unwrap();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -133,7 +130,8 @@ impl Frames {
         let (mut first, mut last) = (f64::MAX, 0.0_f64);
         for event in events {
             let at = event["ts"].as_f64().unwrap_or_default();
-            if event["name"] == "PipelineReporter" {
+            // Each is told of as it begins and as it ends.
+            if event["name"] == "PipelineReporter" && event["ph"] == "b" {
                 let reporter = &event["args"]["chrome_frame_reporter"];
                 let reporter = if reporter.is_null() {
                     &event["args"]["frame_reporter"]
@@ -195,17 +193,21 @@ fn wheel(page: &Page, distance: i64, speed: i64) {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [serve_word, spans, dir] = words.as_slice()
+    if let [serve_word, dir] = words.as_slice()
         && serve_word == "--serve"
     {
-        return serve(spans.parse().unwrap(), Path::new(dir));
+        return serve(Path::new(dir));
     }
     let spans: usize = words
         .first()
         .map_or(100_000, |spans| spans.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     eprintln!("making a trace of {spans} spans …");
-    let server = Server::start(spans, dir.path());
+    let filled = TestServer::start_in(dir.path(), &[]);
+    let began = Timestamp::now() - 10.minutes();
+    filled.take(&fixture::large("large", began, spans));
+    drop(filled);
+    let server = Server::start(dir.path());
     let Some(page) = Page::start() else { return };
     page.before_each(WATCH);
     let url = format!("{}/traces/large", server.url);

@@ -68,7 +68,7 @@ impl TurnOf {
             spans: present::count(summary.span_count),
             errors: (summary.error_count > 0).then(|| present::count(summary.error_count)),
             tokens: known(present::tokens(&summary.usage).map(present::count)),
-            cost: known(present::trace_cost(&summary)),
+            cost: known(present::trace_cost(summary)),
             failure: summary.error.as_ref().map(|error| {
                 let kind = error.kind.clone().unwrap_or_else(|| "error".to_owned());
                 (kind, error.message.clone().unwrap_or_default())

@@ -14,6 +14,7 @@
     reason = "a program for a terminal, which may fail loudly"
 )]
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -26,7 +27,7 @@ use rollout_tests::server::TestServer;
 use serde_json::{Value, json};
 
 /// Views of the page, for times and for memory.
-const VIEWS: usize = 20;
+const VIEWS: usize = 60;
 
 /// When the first row of the tree has been painted, in milliseconds from the start of the navigation.
 const WATCH: &str = "new MutationObserver((_, watcher) => {
@@ -128,10 +129,10 @@ impl Frames {
             .map(|event| (event["pid"].clone(), event["tid"].clone()))
             .collect();
         let (mut first, mut last) = (f64::MAX, 0.0_f64);
+        let mut shown = HashSet::new();
         for event in events {
             let at = event["ts"].as_f64().unwrap_or_default();
-            // Each is told of as it begins and as it ends.
-            if event["name"] == "PipelineReporter" && event["ph"] == "b" {
+            if event["name"] == "PipelineReporter" {
                 let reporter = &event["args"]["chrome_frame_reporter"];
                 let reporter = if reporter.is_null() {
                     &event["args"]["frame_reporter"]
@@ -139,8 +140,13 @@ impl Frames {
                     reporter
                 };
                 match reporter["state"].as_str() {
+                    // The page's part of a frame and the compositor's are told of apart.
                     Some("STATE_PRESENTED_ALL" | "STATE_PRESENTED_PARTIAL") => {
-                        frames.presented += 1;
+                        let number = &reporter["frame_sequence"];
+                        let number = number
+                            .as_u64()
+                            .or_else(|| number.as_str().and_then(|text| text.parse().ok()));
+                        shown.extend(number);
                     }
                     Some("STATE_DROPPED") if reporter["affects_smoothness"] == true => {
                         frames.dropped += 1;
@@ -158,6 +164,7 @@ impl Frames {
                 frames.long += usize::from(took > 50.0);
             }
         }
+        frames.presented = shown.len();
         frames.seconds = (last - first).max(0.0) / 1e6;
         frames
     }
@@ -239,7 +246,7 @@ fn main() {
         first.push(times[1]);
         ready.push(times[2]);
         page.eval("document.getElementById('tree').scrollTop = 1e9; 1");
-        if (number + 1) % 5 == 0 {
+        if (number + 1) % 10 == 0 {
             held.push(server.memory());
         }
     }
@@ -263,7 +270,7 @@ fn main() {
     }
     let held: Vec<_> = held.iter().map(|mib| format!("{mib:.0}")).collect();
     println!(
-        "\nServer memory: {before:.0} MiB after the first view, then {} MiB after each five, {after:.0} MiB after {VIEWS}.\n",
+        "\nServer memory: {before:.0} MiB after the first view, then {} MiB after each ten, {after:.0} MiB after {VIEWS}.\n",
         held.join(", ")
     );
 

@@ -25,7 +25,7 @@ const PART: usize = 512;
 /// Letters that a part begins with of the one before: what is longer is looked up by its beginning.
 const OVERLAP: usize = 64;
 /// Pieces of what is looked for that are looked up at most.
-const PIECES: usize = 12;
+const PIECES: usize = 8;
 /// How long a trace that goes on changing waits at most, in nanoseconds.
 const PATIENCE: i64 = 60_000_000_000;
 

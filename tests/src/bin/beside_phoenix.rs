@@ -1,5 +1,7 @@
 //! How fast pages come, beside Arize Phoenix on the same machine with the same spans, sent by OTLP: `cargo run --release
-//! -p rollout-tests --bin beside_phoenix`, and behind `--` how many traces of ten spans. Prints a table.
+//! -p rollout-tests --bin beside_phoenix`, and behind `--` how many traces of ten spans. Prints a table. Phoenix takes in
+//! so few spans a second that much data takes hours: a second number is that of traces in a server of ours alone, asked
+//! the same beside.
 //!
 //! Phoenix is asked what its own pages ask, by the queries that are in its scripts; we are asked for our pages and the
 //! API. Each question is asked on its own connection of one client, some times without a clock and then with it.
@@ -171,7 +173,7 @@ fn took(mut ask: impl FnMut() -> usize) -> Took {
     }
 }
 
-fn row(what: &str, ours: &Took, theirs: Option<&Took>) {
+fn row(what: &str, ours: &Took, theirs: &Took, larger: Option<&Took>) {
     let cell = |took: &Took| {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         format!(
@@ -181,17 +183,13 @@ fn row(what: &str, ours: &Took, theirs: Option<&Took>) {
             took.bytes as f64 / 1024.0
         )
     };
-    let theirs_cell = theirs.map_or_else(|| "–".to_owned(), cell);
-    let times = theirs.map_or_else(
-        || "–".to_owned(),
-        |theirs| {
-            format!(
-                "{:.1} ×",
-                theirs.median.as_secs_f64() / ours.median.as_secs_f64()
-            )
-        },
+    let ratio = theirs.median.as_secs_f64() / ours.median.as_secs_f64();
+    let larger = larger.map_or_else(String::new, |took| format!(" {} |", cell(took)));
+    println!(
+        "| {what} | {} | {} | {ratio:.0} × |{larger}",
+        cell(ours),
+        cell(theirs)
     );
-    println!("| {what} | {} | {theirs_cell} | {times} |", cell(ours));
 }
 
 /// MiB of memory that a process holds.
@@ -227,9 +225,10 @@ fn ask(service: &Service, query: &str, variables: &Value) -> Value {
 }
 
 fn main() {
-    let traces: u64 = std::env::args()
-        .nth(1)
-        .map_or(2_000, |count| count.parse().unwrap());
+    let mut counts = std::env::args()
+        .skip(1)
+        .map(|count| count.parse::<u64>().unwrap());
+    let (traces, more) = (counts.next().unwrap_or(2_000), counts.next());
     let requirements = workspace().join("tests/tests/backends/phoenix.txt");
     let built = workspace().join("target/tmp");
     fs::create_dir_all(&built).unwrap();
@@ -247,6 +246,13 @@ fn main() {
         ours.take_spans(&request);
     }
     let our_ingest = begun.elapsed();
+    let larger = more.map(|more| {
+        let server = TestServer::start();
+        for request in requests(more, end) {
+            server.take_spans(&request);
+        }
+        server
+    });
     eprintln!("… in {our_ingest:.1?}; to Phoenix …");
     let begun = Instant::now();
     let projects = "query { projects { edges { node { id name traceCount } } } }";
@@ -287,7 +293,12 @@ fn main() {
         "{traces} traces, {} spans, over a day; {cores} cores; both in SQLite. Median / 95th percentile of {ASKED} (size of the answer).\n",
         traces * SPANS
     );
-    println!("| | rollout | Phoenix | Phoenix takes |\n|---|---:|---:|---:|");
+    match more {
+        Some(more) => println!(
+            "| | rollout | Phoenix | Phoenix takes | rollout with {more} traces |\n|---|---:|---:|---:|---:|"
+        ),
+        None => println!("| | rollout | Phoenix | Phoenix takes |\n|---|---:|---:|---:|"),
+    }
 
     let range = json!({ "start": end.checked_sub(SignedDuration::from_hours(24 * 7)).unwrap().to_string(), "end": end.to_string() });
     let list = query(&queries, "ProjectPageQueriesTracesQuery");
@@ -302,10 +313,15 @@ fn main() {
             .unwrap()
             .len()
     };
-    let page = |path: &str| {
-        let answer = ours.get(path);
+    let page = |server: &TestServer, path: &str| {
+        let answer = server.get(path);
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        answer.body
+        answer.body.len()
+    };
+    let compared = |what: &str, path: &str, other: &Took| {
+        let mine = took(|| page(&ours, path));
+        let larger = larger.as_ref().map(|server| took(|| page(server, path)));
+        row(what, &mine, other, larger.as_ref());
     };
     // Both are asked for the same number of rows by their APIs; pages have as many as they have.
     let conditions = [
@@ -333,20 +349,18 @@ fn main() {
     ];
     for (what, filter, condition) in conditions {
         let encoded: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let path = format!("/?filter={encoded}");
-        let mine = took(|| page(&path).len());
         let check = rows(&listed(condition));
         assert!(check > 0, "Phoenix finds nothing by {condition:?}");
         let other = took(|| listed(condition).to_string().len());
-        row(&format!("{what}: page"), &mine, Some(&other));
+        compared(
+            &format!("{what}: page"),
+            &format!("/?filter={encoded}"),
+            &other,
+        );
         let path = format!("/api/v1/traces?limit=30&filter={encoded}");
         let found = ours.get_json(&path)["traces"].as_array().unwrap().len();
         assert_eq!(found, check, "{filter} and {condition:?} differ");
-        row(
-            &format!("{what}: 30 rows as JSON"),
-            &took(|| page(&path).len()),
-            Some(&other),
-        );
+        compared(&format!("{what}: 30 rows as JSON"), &path, &other);
     }
 
     let trace_id = ours.trace_ids().remove(0);
@@ -358,8 +372,7 @@ fn main() {
         "{answer:#}"
     );
     let other = took(|| ask(&theirs, &details, &variables).to_string().len());
-    let path = format!("/traces/{trace_id}");
-    row("one trace: page", &took(|| page(&path).len()), Some(&other));
+    compared("one trace: page", &format!("/traces/{trace_id}"), &other);
 
     let count = query(&queries, "TraceCountTimeSeriesQuery");
     let latency = query(&queries, "TraceLatencyPercentilesTimeSeriesQuery");
@@ -368,14 +381,11 @@ fn main() {
         ask(&theirs, &count, &bins).to_string().len()
             + ask(&theirs, &latency, &bins).to_string().len()
     });
-    let path = "/api/v1/chart?buckets=60";
-    if ours.get(path).status == 200 {
-        row(
-            "charts of count and latency",
-            &took(|| page(path).len()),
-            Some(&other),
-        );
-    }
+    compared(
+        "charts of count and latency",
+        "/api/v1/chart?buckets=60",
+        &other,
+    );
 
     let per_second = |time: Duration| (traces * SPANS) as f64 / time.as_secs_f64();
     println!(

@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -195,6 +196,26 @@ impl Database<'_> {
         text.trim()
             .parse()
             .unwrap_or_else(|_| panic!("{sql}: {text}"))
+    }
+
+    /// Inserts so many rows of a query into a table, some at a time, as their binary form stands ready: how long the
+    /// inserts alone take.
+    pub fn insert_bare(&self, table: &str, query: &str, rows: u64, at_once: u64) -> Duration {
+        let agent = ureq::Agent::new_with_defaults();
+        let base = format!("{}/?database={}", self.server.url(), self.name);
+        let insert = format!("{base}&query=INSERT%20INTO%20{table}%20FORMAT%20RowBinary");
+        let mut took = Duration::ZERO;
+        for at in (0..rows).step_by(usize::try_from(at_once).unwrap()) {
+            let query = format!("{query} LIMIT {at_once} OFFSET {at} FORMAT RowBinary");
+            let mut answer = agent.post(&base).send(&query).unwrap();
+            let some = answer.body_mut().with_config().limit(1 << 30);
+            let some = some.read_to_vec().unwrap();
+            let begun = Instant::now();
+            agent.post(&insert).send(&some[..]).unwrap();
+            took += begun.elapsed();
+        }
+        assert_eq!(self.count(&format!("SELECT count() FROM {table}")), rows);
+        took
     }
 }
 

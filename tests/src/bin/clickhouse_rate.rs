@@ -11,7 +11,6 @@
     reason = "a program for a terminal, which may fail loudly"
 )]
 
-use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use rollout::{Batch, ClickHouseExporter, Exporter as _, Usage};
@@ -101,28 +100,8 @@ fn main() {
     let columns = "* EXCEPT (status, attributes)";
     let rows = database.count("SELECT count() FROM spans");
     let block = rows.div_ceil((sent as usize).div_ceil(BATCH) as u64);
-    let agent = ureq::Agent::new_with_defaults();
-    let (mut took, mut at) = (Duration::ZERO, 0);
-    while at < rows {
-        let query = format!(
-            "SELECT {columns} FROM spans ORDER BY trace_id, span_id LIMIT {block} OFFSET {at} FORMAT RowBinary"
-        );
-        let base = format!("{}/?database={}", server.url(), database.name);
-        let mut body = Vec::new();
-        let mut answer = agent.post(&base).send(&query).unwrap();
-        answer
-            .body_mut()
-            .as_reader()
-            .read_to_end(&mut body)
-            .unwrap();
-        let insert = format!("{base}&query=INSERT%20INTO%20bare%20FORMAT%20RowBinary");
-        let begun = Instant::now();
-        agent.post(&insert).send(&body[..]).unwrap();
-        took += begun.elapsed();
-        at += block;
-    }
-    let stored = database.count("SELECT count() FROM bare");
-    assert_eq!(stored, rows);
+    let query = format!("SELECT {columns} FROM spans ORDER BY trace_id, span_id");
+    let took = database.insert_bare("bare", &query, rows, block);
     println!(
         "bare insert: {rows} rows of `spans` in {took:.1?}, {block} at a time: {:.0} rows/s",
         per_second(rows, took)

@@ -13,7 +13,6 @@
 )]
 
 use std::collections::VecDeque;
-use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -292,31 +291,13 @@ fn clickhouse(traces: u64) {
     }
     // The same rows, into a table of the same kind.
     database.run("CREATE TABLE bare AS rollout_events ENGINE = MergeTree PARTITION BY day ORDER BY (trace, event_id, writer)");
-    let agent = ureq::Agent::new_with_defaults();
-    let (block, mut took, mut at) = (REQUEST * AT_ONCE, Duration::ZERO, 0);
+    let block = REQUEST * AT_ONCE;
     let some = sent.min(400_000);
     database.run(&format!(
         "CREATE TABLE part ENGINE = MergeTree ORDER BY arrived AS SELECT * FROM rollout_events ORDER BY arrived LIMIT {some}"
     ));
-    while at < some {
-        let query = format!(
-            "SELECT * FROM part ORDER BY arrived LIMIT {block} OFFSET {at} FORMAT RowBinary"
-        );
-        let base = format!("{}/?database={}", server.url(), database.name);
-        let mut body = Vec::new();
-        let mut answer = agent.post(&base).send(&query).unwrap();
-        answer
-            .body_mut()
-            .as_reader()
-            .read_to_end(&mut body)
-            .unwrap();
-        let insert = format!("{base}&query=INSERT%20INTO%20bare%20FORMAT%20RowBinary");
-        let begun = Instant::now();
-        agent.post(&insert).send(&body[..]).unwrap();
-        took += begun.elapsed();
-        at += block as u64;
-    }
-    assert_eq!(database.count("SELECT count() FROM bare"), some);
+    let query = "SELECT * FROM part ORDER BY arrived";
+    let took = database.insert_bare("bare", query, some, block as u64);
     println!(
         "  bare insert: {some} rows of rollout_events, {block} at a time, in {took:.1?}: {:.0} rows/s",
         per_second(some, took)

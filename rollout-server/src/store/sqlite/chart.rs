@@ -3,7 +3,6 @@
 use rusqlite::Connection;
 
 use super::{
-    facts,
     list::time,
     matcher::{Matcher, Outcome},
 };
@@ -72,7 +71,7 @@ pub(super) fn chart(connection: &Connection, query: &ChartQuery) -> Result<Chart
     let mut matcher = Matcher::of(connection, &query.filter, query.now)?;
     matcher.settle()?;
     let mut points = Vec::new();
-    facts::each(connection, |facts| {
+    matcher.each(|facts| {
         if matcher.test(facts)? == Outcome::Yes {
             points.push(Point {
                 at: facts.sort_at,

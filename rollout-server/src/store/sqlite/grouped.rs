@@ -52,7 +52,7 @@ pub(super) fn groups(connection: &Connection, query: &GroupQuery) -> Result<Grou
         .iter()
         .map(|(.., number)| (*number, Sum::default()))
         .collect();
-    facts::each(connection, |facts| {
+    matcher.each(|facts| {
         let Some(code) = facts.value(facet) else {
             return Ok(());
         };
@@ -87,7 +87,7 @@ fn page(
 ) -> Result<(Vec<Place>, bool), StoreError> {
     // When the newest trace of each group began, by the group's number.
     let mut newest: Vec<i64> = Vec::new();
-    facts::each(connection, |facts| {
+    matcher.each(|facts| {
         let Some(code) = facts.value(facet) else {
             return Ok(());
         };

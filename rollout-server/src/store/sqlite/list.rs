@@ -7,7 +7,7 @@ use rollout_core::event::Usage;
 use rusqlite::{Connection, Row};
 
 use super::{
-    facts::{self, Lookup},
+    facts::Lookup,
     matcher::{Matcher, Outcome, READ_BYTES, READ_TRACES},
     save::json,
     search,
@@ -216,7 +216,7 @@ impl Page<'_> {
             let order = a.0.cmp(&b.0);
             if ascending { order } else { order.reverse() }
         };
-        facts::each(self.connection, |facts| {
+        self.matcher.each(|facts| {
             let place = (facts.sort_at, facts.trace);
             if !is_after(place) {
                 return Ok(());

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, types::Value};
 use super::{
     bits::Bits,
     dictionary::{self, Facet, number},
-    facts::{self, Facts},
+    facts::{self, Facts, Lookup},
     filter::Conditions,
     search,
 };
@@ -24,6 +24,8 @@ const FEW: usize = 4;
 pub(super) const READ_TRACES: usize = 1_000;
 /// The same for a chart, or for groups.
 const SETTLED_TRACES: usize = 500;
+/// Traces that are looked up one by one at most: of more, all are looked through.
+const LOOKED_UP: usize = 16_384;
 /// Bytes of their text.
 pub(super) const READ_BYTES: usize = 16 << 20;
 
@@ -159,6 +161,66 @@ impl<'c> Matcher<'c> {
         Ok(())
     }
 
+    /// Looks through the facts of all traces that may pass, in no order that means anything.
+    pub(super) fn each(
+        &self,
+        mut look: impl FnMut(&Facts<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let Some(few) = self.few() else {
+            return facts::each(self.connection, look);
+        };
+        let mut lookup = Lookup::new(self.connection);
+        for trace in few {
+            if let Some(facts) = lookup.of(trace)? {
+                look(&facts)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The traces that may pass, the lowest row first, where they are known to be few.
+    fn few(&self) -> Option<Vec<i64>> {
+        let mut fewest: Option<Vec<i64>> = None;
+        let mut narrow = |some: Vec<i64>| {
+            if fewest.as_ref().is_none_or(|few| some.len() < few.len()) {
+                fewest = Some(some);
+            }
+        };
+        let numbers = |bits: &Bits| {
+            bits.iter()
+                .map(|row| row.cast_signed() as i64)
+                .collect::<Vec<_>>()
+        };
+        if let Some(settled) = &self.settled
+            && settled.len() <= LOOKED_UP
+        {
+            narrow(numbers(settled));
+        }
+        let unsearched = self.unsearched.len();
+        for (_, want) in self.terms.iter().filter(|(negated, _)| !negated) {
+            match want {
+                Want::Rows(rows) if rows.len() <= LOOKED_UP => {
+                    let mut rows: Vec<i64> = rows.iter().copied().collect();
+                    rows.sort_unstable();
+                    narrow(rows);
+                }
+                Want::Text(nth) if self.settled.is_none() => {
+                    if let Some(candidates) = &self.candidates[*nth]
+                        && candidates.len() + unsearched <= LOOKED_UP
+                    {
+                        let mut rows = numbers(candidates);
+                        rows.extend(numbers(&self.unsearched));
+                        rows.sort_unstable();
+                        rows.dedup();
+                        narrow(rows);
+                    }
+                }
+                _ => {}
+            }
+        }
+        fewest
+    }
+
     /// What facts say to the filter.
     pub(super) fn test(&self, facts: &Facts<'_>) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::Yes;
@@ -225,7 +287,7 @@ impl<'c> Matcher<'c> {
         }
         self.look_up()?;
         let (mut settled, mut open) = (Bits::default(), Vec::new());
-        facts::each(self.connection, |facts| {
+        self.each(|facts| {
             match self.test(facts)? {
                 Outcome::No => {}
                 Outcome::Yes => settled.insert(facts.trace as usize),

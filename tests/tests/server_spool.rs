@@ -138,8 +138,11 @@ fn what_a_dead_process_left_open_is_interrupted() {
         (status("dead") == "interrupted").then_some(())
     });
     assert_eq!(server.tree("dead"), "span a interrupted\n");
-    let page = server.get_json("/api/v1/traces?filter=status:interrupted");
-    assert_eq!(page["traces"].as_array().unwrap().len(), 1);
+    // A list may come a moment behind the trace.
+    wait_until("it is listed as interrupted", || {
+        let page = server.get_json("/api/v1/traces?filter=status:interrupted");
+        (page["traces"].as_array().unwrap().len() == 1).then_some(())
+    });
     assert_eq!(
         (status("done"), status("alive"), status("remote")),
         (json!("ok"), json!("running"), json!("running"))

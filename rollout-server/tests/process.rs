@@ -92,6 +92,14 @@ impl Serving {
     }
 }
 
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[test]
 fn what_was_accepted_outlives_the_process() {
     let dir = tempfile::tempdir().unwrap();

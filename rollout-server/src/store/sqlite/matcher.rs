@@ -24,10 +24,10 @@ const FEW: usize = 4;
 pub(super) const READ_TRACES: usize = 1_000;
 /// The same for a chart, or for groups.
 const SETTLED_TRACES: usize = 500;
-/// Traces that are looked up one by one at most: of more, all are looked through.
-const LOOKED_UP: usize = 16_384;
 /// Bytes of their text.
 pub(super) const READ_BYTES: usize = 16 << 20;
+/// Traces whose facts are looked up one by one at most: of more, all are looked through.
+const LOOKED_UP: usize = 16_384;
 
 /// What facts say to a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
